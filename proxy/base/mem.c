@@ -1,0 +1,76 @@
+#include "proxy/base/mem.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *checked(void *pointer)
+{
+    if (pointer == NULL) {
+        fputs("weir: out of memory\n", stderr);
+        abort();
+    }
+    return pointer;
+}
+
+void *mem_alloc(size_t size)
+{
+    return checked(malloc(size != 0 ? size : 1));
+}
+
+void *mem_zalloc(size_t size)
+{
+    return checked(calloc(1, size != 0 ? size : 1));
+}
+
+void *mem_calloc(size_t count, size_t size)
+{
+    return checked(calloc(count != 0 ? count : 1, size != 0 ? size : 1));
+}
+
+void *mem_realloc(void *old, size_t size)
+{
+    return checked(realloc(old, size != 0 ? size : 1));
+}
+
+void *mem_dup(const void *bytes, size_t len)
+{
+    void *copy = mem_alloc(len);
+
+    if (len != 0)
+        memcpy(copy, bytes, len);
+    return copy;
+}
+
+char *mem_strdup(const char *text)
+{
+    return checked(strdup(text));
+}
+
+char *mem_spandup(struct span text)
+{
+    char *copy = mem_alloc(text.len + 1);
+
+    if (text.len != 0)
+        memcpy(copy, text.ptr, text.len);
+    copy[text.len] = '\0';
+    return copy;
+}
+
+char *mem_printf(const char *format, ...)
+{
+    char *text = NULL;
+    va_list args;
+    int len;
+
+    va_start(args, format);
+    len = vasprintf(&text, format, args);
+    va_end(args);
+    return checked(len < 0 ? NULL : text);
+}
+
+void mem_free(void *pointer)
+{
+    free(pointer);
+}
