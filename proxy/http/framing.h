@@ -1,0 +1,37 @@
+/* framing: where the body of an HTTP/1 message ends, and what is refused as smuggling (RFC 9112 §6, §9.3).
+ *
+ * Strict towards clients, because two readers that disagree about a request's end are an attack: both
+ * Content-Length and Transfer-Encoding, differing or malformed lengths, an encoding that does not end in
+ * chunked exactly once: refused (ERR_PROTO). Origins may repeat an equal length, and a response with
+ * Transfer-Encoding and Content-Length is read as chunked as RFC 9112 §6.3 says; what is ambiguous is
+ * refused. */
+#ifndef WEIR_HTTP_FRAMING_H
+#define WEIR_HTTP_FRAMING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proxy/base/err.h"
+#include "proxy/base/span.h"
+
+struct http_head;
+
+enum body_kind {
+    BODY_NONE,   /* the head is all */
+    BODY_LENGTH, /* length bytes */
+    BODY_CHUNKED,
+    BODY_UNTIL_CLOSE, /* responses only */
+    BODY_TUNNEL,      /* not HTTP from here on: 101, or 2xx to CONNECT */
+};
+
+struct framing {
+    enum body_kind kind;
+    uint64_t length;  /* BODY_LENGTH */
+    bool keeps_alive; /* as far as this message says, the connection goes on after it */
+};
+
+/* Fills head->framing. request_method: the method that the response answers. */
+bool framing_request(struct http_head *head, struct err *err);
+bool framing_response(struct http_head *head, struct span request_method, struct err *err);
+
+#endif

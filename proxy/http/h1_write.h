@@ -1,0 +1,33 @@
+/* h1_write: HTTP/1 out: message events to bytes (RFC 9112), sans-I/O.
+ *
+ * Fields go out as the lines they came in; fields marked is_hop are left out. A body in chunks goes out in
+ * the same chunks, their lines as they came, when the events tell them; else every call of h1_write_body
+ * makes one chunk. Everything is appended to an evbuffer that the caller sends when it likes: nothing is held
+ * back here, a chunk's line goes out when it is told. */
+#ifndef WEIR_HTTP_H1_WRITE_H
+#define WEIR_HTTP_H1_WRITE_H
+
+#include <event2/buffer.h>
+
+#include "proxy/http/message.h"
+
+struct h1_writer {
+    enum body_kind kind;  /* of the message under way */
+    uint64_t chunk_left;  /* bytes of the told chunk that are still to come */
+    bool has_told_chunks; /* chunks come by h1_write_chunk */
+};
+
+/* "METHOD target HTTP/1.x" and the fields. target replaces head->target (RFC 9112 §3.2: origin-form to
+ * origins). extra: more fields at the end, whole lines with CRLF, or SPAN_NONE. */
+void h1_write_request(struct h1_writer *writer, struct evbuffer *out, const struct http_head *head,
+                      struct span target, struct span extra);
+/* Status line and fields; also for interim heads. */
+void h1_write_response(struct h1_writer *writer, struct evbuffer *out, const struct http_head *head,
+                       struct span extra);
+/* head->framing.kind says how the body is written: BODY_CHUNKED frames, everything else passes bytes. */
+void h1_write_chunk(struct h1_writer *writer, struct evbuffer *out, uint64_t size, struct span line);
+void h1_write_body(struct h1_writer *writer, struct evbuffer *out, struct span bytes);
+/* The last chunk where there was none yet, and trailers; nothing for other kinds. */
+void h1_write_end(struct h1_writer *writer, struct evbuffer *out, const struct headers *trailers);
+
+#endif

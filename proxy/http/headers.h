@@ -1,0 +1,63 @@
+/* headers: the fields of one header or trailer section, in order, with case, repeats and bytes as they came.
+ *
+ * A field is kept as its whole line ("Name:  value" without the line ending), so that HTTP/1 can be passed on
+ * byte for byte; name and value are parts of that line, the value without the blanks around it (RFC 9110
+ * §5.5). A field that must not be forwarded is marked, not removed: the record wants what came, the next hop
+ * does not. Lines live in one block, fields are offsets into it. Values may be any byte but NUL, CR, LF. */
+#ifndef WEIR_HTTP_HEADERS_H
+#define WEIR_HTTP_HEADERS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proxy/base/err.h"
+#include "proxy/base/span.h"
+
+struct header {
+    uint32_t line_off, line_len;
+    uint32_t value_off, value_len; /* from the start of the block */
+    uint16_t name_len;             /* the name begins the line */
+    bool is_hop;                   /* for this hop only: recorded, not forwarded */
+};
+
+struct headers {
+    char *block; /* owned */
+    size_t block_len, block_cap;
+    struct header *items; /* owned */
+    size_t count, cap;
+    size_t max_count, max_bytes;
+};
+
+void headers_init(struct headers *headers, size_t max_count, size_t max_bytes);
+void headers_clear(struct headers *headers); /* empty and usable afterwards */
+
+/* Adds a field from its line as it came; name_len and the value's place are the parser's word. ERR_LIMIT. */
+bool headers_add_line(struct headers *headers, struct span line, size_t name_len, size_t value_off,
+                      size_t value_len, struct err *err);
+/* Adds "name: value". ERR_LIMIT, or ERR_PROTO for bytes that no field may hold. */
+bool headers_add(struct headers *headers, struct span name, struct span value, struct err *err);
+
+static inline struct span headers_line(const struct headers *headers, size_t i)
+{
+    return span_make(headers->block + headers->items[i].line_off, headers->items[i].line_len);
+}
+
+static inline struct span headers_name(const struct headers *headers, size_t i)
+{
+    return span_make(headers->block + headers->items[i].line_off, headers->items[i].name_len);
+}
+
+static inline struct span headers_value(const struct headers *headers, size_t i)
+{
+    return span_make(headers->block + headers->items[i].value_off, headers->items[i].value_len);
+}
+
+/* The value of the first field of that name (case ignored); false when there is none. */
+bool headers_find(const struct headers *headers, struct span name, struct span *out_value);
+/* The place of the next field of that name at or after from; headers->count when there is none. */
+size_t headers_next(const struct headers *headers, struct span name, size_t from);
+/* Whether any field of that name has token in its comma-separated list (case ignored; RFC 9110 §5.6.1). */
+bool headers_has_token(const struct headers *headers, struct span name, struct span token);
+
+#endif
