@@ -1,0 +1,75 @@
+/* record: an exchange at rest, as readers of the store get it.
+ *
+ * Owned by the cursor that made it (see store.h) and valid until that cursor's next step. All text is bytes
+ * as they were on the wire; the store keeps it as ISO 8859-1 turned into UTF-8, so that its text is valid and
+ * the bytes recoverable: record_text_add and record_bytes_add do that, and nobody else converts. */
+#ifndef WEIR_CAPTURE_RECORD_H
+#define WEIR_CAPTURE_RECORD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proxy/base/span.h"
+#include "proxy/base/strbuf.h"
+#include "proxy/exchange/tap.h"
+
+enum record_state {
+    RECORD_OPEN, /* under way, or its session was interrupted and not mended yet */
+    RECORD_DONE,
+    RECORD_ABORTED, /* as far as it came; error says why */
+};
+
+struct record_field {
+    struct span name, value;
+};
+
+struct record_fields {
+    struct record_field *items;
+    size_t count;
+};
+
+struct record_body {
+    int64_t id;     /* for store_body_read; 0: no bytes are kept */
+    uint64_t bytes; /* how many passed (after transfer decoding, content codings kept) */
+    uint64_t kept;  /* how many of them are in the store: fewer when a limit cut the record */
+};
+
+struct record {
+    int64_t session;
+    uint32_t seq; /* EXCHANGE: its number in the session, from 1 */
+    char uid[37]; /* UUIDv7 */
+    enum record_state state;
+    uint64_t started_us;                  /* wall clock */
+    int64_t times[TAP_T_COUNT];           /* µs after started_us, or TAP_NEVER */
+    struct span client_addr, origin_addr; /* "address:port" */
+
+    struct span method, scheme, host;
+    uint16_t port;
+    struct span path, query;               /* exactly as sent; query.ptr NULL: there was no '?' */
+    int request_version, response_version; /* enum http_version; 0: none */
+    int status;                            /* 0: no final response */
+    struct span reason;
+    struct record_fields request_headers, response_headers, request_trailers, response_trailers;
+    struct span interim;                     /* JSON: [[103,[["Link","..."]]],...]; empty: none */
+    struct span request_type, response_type; /* Content-Type's media type, lower case, without parameters */
+    struct record_body request_body, response_body;
+    uint64_t request_wire_bytes, response_wire_bytes;
+    uint64_t tunnel_sent_bytes, tunnel_received_bytes;
+    struct span client_tls, origin_tls; /* JSON, see tap.h; empty: none */
+    struct span error;                  /* empty: none */
+    unsigned attempts, flags;           /* enum tap_flag */
+};
+
+/* The first field of that name, case ignored. */
+bool record_find(const struct record_fields *fields, struct span name, struct span *out_value);
+/* All values of that name joined by ", "; false when there is none. out is appended to. */
+bool record_join(const struct record_fields *fields, struct span name, struct strbuf *out);
+/* scheme://host[:port]path[?query] as the client meant it. Appended to out. */
+void record_add_url(const struct record *record, struct strbuf *out);
+
+/* Bytes -> text of the store, and back (a code point above 0xff in the text, which weir never writes, is an
+ * error: false). */
+void record_text_add(struct strbuf *out_text, struct span bytes);
+bool record_bytes_add(struct strbuf *out_bytes, struct span text);
+
+#endif
