@@ -1,0 +1,46 @@
+/* loop: one event_base: a worker's turn of the wheel, its timers and its deferred frees.
+ *
+ * Nothing on a loop blocks. Nobody is freed inside their own callback: loop_defer frees at the end of the
+ * turn. All functions belong to the loop's thread unless they say otherwise. */
+#ifndef WEIR_NET_LOOP_H
+#define WEIR_NET_LOOP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct event_base;
+struct event;
+struct loop;
+
+struct loop *loop_new(void);
+void loop_free(struct loop *loop); /* runs what is still deferred; NULL is fine */
+void loop_run(struct loop *loop);  /* until loop_stop */
+void loop_stop(struct loop *loop); /* from the loop's own thread: mailbox_post it from others */
+struct event_base *loop_base(struct loop *loop);
+
+/* Calls fn(arg) at the end of this turn, after all callbacks that are under way, in the order of deferring.
+ */
+void loop_defer(struct loop *loop, void (*fn)(void *arg), void *arg);
+
+/* The loop's own buffer for reading, LOOP_READ_BYTES long: what is in it lasts until the callback that was
+ * given it returns. */
+#define LOOP_READ_BYTES (64 * 1024)
+char *loop_read_buffer(struct loop *loop);
+
+/* A timer that is cheap to push back: setting it later costs a store, no system call, and no heap operation
+ * while it is armed already. */
+struct loop_timer {
+    struct loop *loop;
+    struct event *event;
+    void (*on_time)(void *self);
+    void *self;
+    uint64_t due_us; /* 0: off */
+    uint64_t armed_us;
+};
+void loop_timer_init(struct loop_timer *timer, struct loop *loop, void (*on_time)(void *self), void *self);
+void loop_timer_set(struct loop_timer *timer, uint64_t delay_us); /* from now; replaces what was set */
+void loop_timer_off(struct loop_timer *timer);
+void loop_timer_clear(struct loop_timer *timer); /* off, and its memory freed; also fine on a zeroed one */
+
+#endif

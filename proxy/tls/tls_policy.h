@@ -1,0 +1,35 @@
+/* tls_policy: what TLS is done with: the contexts, shared by the whole process and made once.
+ *
+ * A tls_server plays the origins towards clients; a tls_client is weir towards origins. Both are immutable
+ * once made and used by all workers. The system's roots load on a thread of their own: making a tls_client
+ * does not wait for it, its first verification does. */
+#ifndef WEIR_TLS_POLICY_H
+#define WEIR_TLS_POLICY_H
+
+#include <stdbool.h>
+
+#include "certs/ca.h"
+#include "proxy/base/err.h"
+
+struct tls_server;
+struct tls_client;
+
+struct tls_server *
+tls_server_new(const struct ca *ca); /* TLS 1.2 and 1.3 for clients (1.0 and 1.1 where OpenSSL's level
+                                        allows); tickets only, bound to the leaf's host */
+void tls_server_free(struct tls_server *server);
+
+struct tls_client_options {
+    const char *upstream_ca; /* PEM file of further roots; NULL: none */
+    bool insecure;           /* verify nothing (what was found is still noted) */
+};
+bool tls_client_new(const struct tls_client_options *options, struct tls_client **out_client,
+                    struct err *err);
+void tls_client_free(struct tls_client *client);
+
+/* TLS sessions towards origins, to be resumed; one a worker, bounded. */
+struct tls_sessions;
+struct tls_sessions *tls_sessions_new(void);
+void tls_sessions_free(struct tls_sessions *sessions);
+
+#endif
