@@ -1,0 +1,27 @@
+/* hop: what concerns one hop only, and so is not passed on as it came (RFC 9110 §7.6, RFC 9112 §3.2).
+ *
+ * Marks fields as is_hop and says what to send instead; the head itself stays as it was recorded. weir passes
+ * on what a direct connection would have had wherever it means the same here: "Connection: close",
+ * "keep-alive", an upgrade other than h2c, "TE: trailers". No Via, ever. */
+#ifndef WEIR_EXCHANGE_HOP_H
+#define WEIR_EXCHANGE_HOP_H
+
+#include <stdbool.h>
+
+#include "proxy/base/strbuf.h"
+#include "proxy/http/message.h"
+
+struct hop {
+    struct strbuf extra; /* lines with CRLF to send besides the fields that are not is_hop */
+    bool asks_upgrade;   /* requests: an upgrade that is passed on */
+    bool is_last;        /* requests: Max-Forwards says that weir is who must answer (RFC 9110 §7.6.2) */
+};
+
+void hop_init(struct hop *hop);
+void hop_clear(struct hop *hop);
+
+/* host_line: what Host must say because the target said otherwise (RFC 9112 §3.2.2), or SPAN_NONE. */
+void hop_request(struct hop *hop, struct http_head *head, struct span host_line);
+void hop_response(struct hop *hop, struct http_head *head);
+
+#endif

@@ -1,0 +1,58 @@
+#include "proxy/mode/forward.h"
+
+#include <string.h>
+
+static bool connect_target(struct span target, struct target *out_target, struct err *err)
+{
+    struct authority authority;
+
+    if (!url_parse_authority(target, &authority, err))
+        return err_add(err, "CONNECT");
+    if (authority.port == 0)
+        return err_set(err, ERR_URL, "CONNECT needs a port: '%.*s:443'", SPAN_ARG(target));
+    memcpy(out_target->host, authority.host, sizeof out_target->host);
+    out_target->port = authority.port;
+    out_target->is_tls = false;
+    return true;
+}
+
+static bool absolute_target(const struct http_head *head, struct target *out_target, struct span *out_path,
+                            struct err *err)
+{
+    struct url url;
+    uint16_t default_port;
+
+    if (!url_parse(head->target, &url, err))
+        return false;
+    default_port = url_default_port(url.scheme);
+    if (default_port == 0)
+        return err_set(err, ERR_URL, "scheme '%.*s' can't be forwarded: only http and https",
+                       SPAN_ARG(url.scheme));
+    memcpy(out_target->host, url.authority.host, sizeof out_target->host);
+    out_target->port = url.authority.port != 0 ? url.authority.port : default_port;
+    out_target->is_tls = span_ieq(url.scheme, SPAN("https"));
+    /* RFC 9112 §3.2.4: OPTIONS without a path asks about the server as a whole. */
+    if (url.target.len != 0 && url.target.ptr[0] == '/')
+        *out_path = url.target;
+    else if (url.target.len == 0)
+        *out_path = span_eq(head->method, SPAN("OPTIONS")) ? SPAN("*") : SPAN("/");
+    else
+        return err_set(err, ERR_URL, "a query needs a path before it: '%.*s'", SPAN_ARG(head->target));
+    return true;
+}
+
+bool forward_target(const struct http_head *head, enum forward_kind *out_kind, struct target *out_target,
+                    struct span *out_path, struct err *err)
+{
+    if (span_eq(head->method, SPAN("CONNECT"))) {
+        *out_kind = FORWARD_CONNECT;
+        return connect_target(head->target, out_target, err);
+    }
+    if (head->target.len != 0 && (head->target.ptr[0] == '/' || span_eq(head->target, SPAN("*")))) {
+        *out_kind = FORWARD_SELF;
+        *out_path = head->target;
+        return true;
+    }
+    *out_kind = FORWARD_REQUEST;
+    return absolute_target(head, out_target, out_path, err);
+}

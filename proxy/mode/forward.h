@@ -1,0 +1,22 @@
+/* forward: who is meant by a request to a forward proxy (RFC 9112 §3.2).
+ *
+ * absolute-form names the origin, authority-form (CONNECT) asks for a tunnel, origin-form is meant for weir
+ * itself. */
+#ifndef WEIR_MODE_FORWARD_H
+#define WEIR_MODE_FORWARD_H
+
+#include "proxy/base/err.h"
+#include "proxy/http/message.h"
+#include "proxy/mode/target.h"
+
+enum forward_kind {
+    FORWARD_REQUEST, /* to *out_target; *out_path is what the origin is sent */
+    FORWARD_CONNECT, /* a tunnel to *out_target */
+    FORWARD_SELF,    /* weir itself; *out_path is what is asked */
+};
+
+/* out_path is borrowed from head, or static. ERR_PROTO, ERR_URL: answer 400. */
+bool forward_target(const struct http_head *head, enum forward_kind *out_kind, struct target *out_target,
+                    struct span *out_path, struct err *err);
+
+#endif
