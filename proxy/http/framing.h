@@ -2,9 +2,9 @@
  *
  * Strict towards clients, because two readers that disagree about a request's end are an attack: both
  * Content-Length and Transfer-Encoding, differing or malformed lengths, an encoding that does not end in
- * chunked exactly once: refused (ERR_PROTO). Origins may repeat an equal length, and a response with
- * Transfer-Encoding and Content-Length is read as chunked as RFC 9112 §6.3 says; what is ambiguous is
- * refused. */
+ * chunked exactly once: refused (ERR_PROTO). Origins may repeat an equal length (the repeats are marked
+ * is_hop), a response with Transfer-Encoding and Content-Length is read as chunked as RFC 9112 §6.3 says (the
+ * length is marked is_hop), "identity" is no coding; what is ambiguous is refused. */
 #ifndef WEIR_HTTP_FRAMING_H
 #define WEIR_HTTP_FRAMING_H
 
@@ -17,7 +17,7 @@
 struct http_head;
 
 enum body_kind {
-    BODY_NONE,   /* the head is all */
+    BODY_NONE,   /* the head is all; also what has a length of 0 */
     BODY_LENGTH, /* length bytes */
     BODY_CHUNKED,
     BODY_UNTIL_CLOSE, /* responses only */
@@ -30,7 +30,8 @@ struct framing {
     bool keeps_alive; /* as far as this message says, the connection goes on after it */
 };
 
-/* Fills head->framing. request_method: the method that the response answers. */
+/* Fill head->framing from version, method or status, and fields. request_method: the method that the response
+ * answers. ERR_PROTO; ERR_LIMIT when a length has to be added and there is no room for it. */
 bool framing_request(struct http_head *head, struct err *err);
 bool framing_response(struct http_head *head, struct span request_method, struct err *err);
 

@@ -3,7 +3,8 @@
  * A field is kept as its whole line ("Name:  value" without the line ending), so that HTTP/1 can be passed on
  * byte for byte; name and value are parts of that line, the value without the blanks around it (RFC 9110
  * §5.5). A field that must not be forwarded is marked, not removed: the record wants what came, the next hop
- * does not. Lines live in one block, fields are offsets into it. Values may be any byte but NUL, CR, LF. */
+ * does not. Lines live in one block, each followed by CRLF, in the order they came; fields are offsets into
+ * it, so neighbours can be written out in one copy. Values may be any byte but NUL, CR, LF. */
 #ifndef WEIR_HTTP_HEADERS_H
 #define WEIR_HTTP_HEADERS_H
 
@@ -26,15 +27,20 @@ struct headers {
     size_t block_len, block_cap;
     struct header *items; /* owned */
     size_t count, cap;
-    size_t max_count, max_bytes;
+    size_t max_count, max_bytes; /* max_bytes is of the lines without their endings */
+    size_t bytes;                /* so many of these there are */
 };
 
+/* A limit of 0 is none: for what no stranger sizes, or what is bounded elsewhere. */
 void headers_init(struct headers *headers, size_t max_count, size_t max_bytes);
 void headers_clear(struct headers *headers); /* empty and usable afterwards */
 
 /* Adds a field from its line as it came; name_len and the value's place are the parser's word. ERR_LIMIT. */
 bool headers_add_line(struct headers *headers, struct span line, size_t name_len, size_t value_off,
                       size_t value_len, struct err *err);
+/* Puts a blank and then more to the end of the last field's line and value: obsolete folding (RFC 9112 §5.2)
+ * undone. There is a last field. ERR_LIMIT. */
+bool headers_extend_last(struct headers *headers, struct span more, struct err *err);
 /* Adds "name: value". ERR_LIMIT, or ERR_PROTO for bytes that no field may hold. */
 bool headers_add(struct headers *headers, struct span name, struct span value, struct err *err);
 

@@ -33,12 +33,13 @@ struct http_head {
     uint64_t wire_bytes;    /* of the head as it came, line endings included */
 };
 
-struct http_head *http_head_new(enum http_role role); /* headers without limits: for heads that weir makes */
-void http_head_free(struct http_head *head);          /* NULL is fine */
+struct http_head *
+http_head_new(enum http_role role);          /* HTTP/1.1, headers without limits: for heads that weir makes */
+void http_head_free(struct http_head *head); /* NULL is fine */
 
 /* For heads that weir itself makes: "HTTP/1.1 status reason". The reason comes from the status code. */
 struct http_head *http_head_response(int status);
-const char *http_reason(int status); /* the phrase of RFC 9110 §15 for a code; "" when it has none */
+const char *http_reason(int status); /* the registered phrase for a code; "" when it has none */
 
 static inline bool http_is_interim(const struct http_head *head)
 {
@@ -55,7 +56,8 @@ struct http_events {
     void (*on_end)(void *self, const struct headers *trailers); /* borrowed; NULL: none */
 };
 
-/* RFC 9110 §9.2: the known methods with that property; an unknown method has none. */
+/* RFC 9110 §9.2, and as the IANA registry of methods says: the known methods with that property; an unknown
+ * method has none. */
 bool http_method_is_safe(struct span method);
 bool http_method_is_idempotent(struct span method);
 
