@@ -15,17 +15,22 @@ struct h1_writer {
     enum body_kind kind;  /* of the message under way */
     uint64_t chunk_left;  /* bytes of the told chunk that are still to come */
     bool has_told_chunks; /* chunks come by h1_write_chunk */
+    bool has_last_chunk;  /* the one of size 0 was told */
 };
 
 /* "METHOD target HTTP/1.x" and the fields. target replaces head->target (RFC 9112 §3.2: origin-form to
  * origins). extra: more fields at the end, whole lines with CRLF, or SPAN_NONE. */
 void h1_write_request(struct h1_writer *writer, struct evbuffer *out, const struct http_head *head,
                       struct span target, struct span extra);
-/* Status line and fields; also for interim heads. */
+/* Status line and fields; also for interim heads. A reason that is SPAN_NONE is left out with its blank, as
+ * an HTTP/1 origin has done. */
 void h1_write_response(struct h1_writer *writer, struct evbuffer *out, const struct http_head *head,
                        struct span extra);
 /* head->framing.kind says how the body is written: BODY_CHUNKED frames, everything else passes bytes. */
+/* line: as it came, without its ending; size bytes of h1_write_body follow, no more and no fewer. Nothing for
+ * other kinds. */
 void h1_write_chunk(struct h1_writer *writer, struct evbuffer *out, uint64_t size, struct span line);
+/* Bytes may come in any pieces; none at all write nothing. */
 void h1_write_body(struct h1_writer *writer, struct evbuffer *out, struct span bytes);
 /* The last chunk where there was none yet, and trailers; nothing for other kinds. */
 void h1_write_end(struct h1_writer *writer, struct evbuffer *out, const struct headers *trailers);

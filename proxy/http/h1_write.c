@@ -1,0 +1,201 @@
+#include "proxy/http/h1_write.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define CRLF SPAN("\r\n")
+
+/* One region of an evbuffer, filled from the front. */
+struct region {
+    struct evbuffer *out;
+    struct evbuffer_iovec space;
+    char *at;
+};
+
+static struct region region_begin(struct evbuffer *out, size_t len)
+{
+    struct region region = { .out = out };
+
+    /* Fails for want of memory only, which ends weir everywhere else, too. */
+    if (evbuffer_reserve_space(out, (ev_ssize_t)len, &region.space, 1) != 1)
+        abort();
+    region.space.iov_len = len;
+    region.at = region.space.iov_base;
+    return region;
+}
+
+static void region_add(struct region *region, struct span bytes)
+{
+    if (bytes.len != 0)
+        memcpy(region->at, bytes.ptr, bytes.len);
+    region->at += bytes.len;
+}
+
+static void region_end(struct region *region)
+{
+    assert(region->at == (char *)region->space.iov_base + region->space.iov_len);
+    if (evbuffer_commit_space(region->out, &region->space, 1) != 0)
+        abort();
+}
+
+/* The fields that go out and stand together in the block from field *i on, with their line endings; *i is
+ * then behind them. False: no more. */
+static bool next_run(const struct headers *headers, size_t *i, struct span *out_run)
+{
+    const struct header *items = headers->items;
+    size_t end;
+
+    while (*i < headers->count && items[*i].is_hop)
+        (*i)++;
+    if (*i == headers->count)
+        return false;
+    out_run->ptr = headers->block + items[*i].line_off;
+    end = items[*i].line_off;
+    for (; *i < headers->count && !items[*i].is_hop && items[*i].line_off == end; (*i)++)
+        end += items[*i].line_len + CRLF.len;
+    out_run->len = (size_t)(headers->block + end - out_run->ptr);
+    return true;
+}
+
+static size_t fields_len(const struct headers *headers)
+{
+    struct span run;
+    size_t len = 0;
+
+    for (size_t i = 0; next_run(headers, &i, &run);)
+        len += run.len;
+    return len;
+}
+
+static void region_add_fields(struct region *region, const struct headers *headers)
+{
+    struct span run;
+
+    for (size_t i = 0; next_run(headers, &i, &run);)
+        region_add(region, run);
+}
+
+static void begin(struct h1_writer *writer, const struct http_head *head)
+{
+    *writer = (struct h1_writer){ .kind = head->framing.kind };
+}
+
+static struct span version_text(const struct http_head *head)
+{
+    return head->version == HTTP_1_0 ? SPAN("HTTP/1.0") : SPAN("HTTP/1.1");
+}
+
+/* The parts of a start line, then the fields, extra and the empty line. */
+static void write_head(struct evbuffer *out, const struct span *start, size_t parts,
+                       const struct headers *fields, struct span extra)
+{
+    size_t len = fields_len(fields) + extra.len + CRLF.len;
+    struct region region;
+
+    for (size_t i = 0; i < parts; i++)
+        len += start[i].len;
+    region = region_begin(out, len);
+    for (size_t i = 0; i < parts; i++)
+        region_add(&region, start[i]);
+    region_add_fields(&region, fields);
+    region_add(&region, extra);
+    region_add(&region, CRLF);
+    region_end(&region);
+}
+
+void h1_write_request(struct h1_writer *writer, struct evbuffer *out, const struct http_head *head,
+                      struct span target, struct span extra)
+{
+    const struct span start[] = { head->method, SPAN(" "), target, SPAN(" "), version_text(head), CRLF };
+
+    begin(writer, head);
+    write_head(out, start, sizeof start / sizeof start[0], &head->headers, extra);
+}
+
+void h1_write_response(struct h1_writer *writer, struct evbuffer *out, const struct http_head *head,
+                       struct span extra)
+{
+    /* HTTP/1 may leave out the reason with the blank before it; RFC 9112 §4 wants the blank. What came goes.
+     */
+    bool has_reason = head->reason.ptr != NULL || head->version == HTTP_2;
+    char status[8];
+    int len = snprintf(status, sizeof status, " %03d", head->status);
+    const struct span start[] = { version_text(head), span_make(status, (size_t)len),
+                                  has_reason ? SPAN(" ") : SPAN_NONE, head->reason, CRLF };
+
+    begin(writer, head);
+    write_head(out, start, sizeof start / sizeof start[0], &head->headers, extra);
+}
+
+void h1_write_chunk(struct h1_writer *writer, struct evbuffer *out, uint64_t size, struct span line)
+{
+    struct region region;
+
+    if (writer->kind != BODY_CHUNKED)
+        return;
+    assert(writer->chunk_left == 0 && !writer->has_last_chunk);
+    writer->has_told_chunks = true;
+    writer->has_last_chunk = size == 0;
+    writer->chunk_left = size;
+    region = region_begin(out, line.len + CRLF.len);
+    region_add(&region, line);
+    region_add(&region, CRLF);
+    region_end(&region);
+}
+
+static void write_told(struct h1_writer *writer, struct evbuffer *out, struct span bytes)
+{
+    bool is_end = bytes.len == writer->chunk_left;
+    struct region region = region_begin(out, bytes.len + (is_end ? CRLF.len : 0));
+
+    assert(bytes.len <= writer->chunk_left);
+    writer->chunk_left -= bytes.len;
+    region_add(&region, bytes);
+    if (is_end)
+        region_add(&region, CRLF);
+    region_end(&region);
+}
+
+static void write_own_chunk(struct evbuffer *out, struct span bytes)
+{
+    char line[24];
+    int len = snprintf(line, sizeof line, "%zx\r\n", bytes.len);
+    struct region region = region_begin(out, (size_t)len + bytes.len + CRLF.len);
+
+    region_add(&region, span_make(line, (size_t)len));
+    region_add(&region, bytes);
+    region_add(&region, CRLF);
+    region_end(&region);
+}
+
+void h1_write_body(struct h1_writer *writer, struct evbuffer *out, struct span bytes)
+{
+    if (bytes.len == 0) /* would be the last chunk */
+        return;
+    if (writer->kind != BODY_CHUNKED) {
+        if (evbuffer_add(out, bytes.ptr, bytes.len) != 0)
+            abort();
+    } else if (writer->has_told_chunks) {
+        write_told(writer, out, bytes);
+    } else {
+        write_own_chunk(out, bytes);
+    }
+}
+
+void h1_write_end(struct h1_writer *writer, struct evbuffer *out, const struct headers *trailers)
+{
+    struct span last = writer->has_last_chunk ? SPAN_NONE : SPAN("0\r\n");
+    struct region region;
+
+    if (writer->kind != BODY_CHUNKED)
+        return;
+    assert(writer->chunk_left == 0);
+    region = region_begin(out, last.len + (trailers != NULL ? fields_len(trailers) : 0) + CRLF.len);
+    region_add(&region, last);
+    if (trailers != NULL)
+        region_add_fields(&region, trailers);
+    region_add(&region, CRLF);
+    region_end(&region);
+}
