@@ -236,41 +236,41 @@ static bool strip_ending(const struct h1 *h1, struct span *line, struct err *err
     return true;
 }
 
-/* Takes the bytes up to the end of the line, or all; true also when the end is not there yet. The line stays
- * borrowed until drop_line() or the next bytes. */
-static bool take_line(struct h1 *h1, struct span *rest, size_t max_bytes, bool *out_is_whole,
-                      struct span *out_line, struct err *err)
+/* Takes the bytes up to the end of the line, or all. STEP_ON: *out_line is whole, and borrowed until
+ * drop_line() or the next bytes. */
+static enum step take_line(struct h1 *h1, struct span *rest, size_t max_bytes, struct span *out_line,
+                           struct err *err)
 {
     size_t at = span_find(*rest, '\n');
     bool is_whole = at < rest->len;
     struct span line = span_sub(*rest, 0, is_whole ? at + 1 : at);
 
-    if (line.len > max_bytes - h1->section_bytes - h1->line.len)
-        return err_set(err, ERR_LIMIT, "%s of more than %zu bytes",
-                       h1->state == H1_CHUNK_LINE ? "a chunk line" : "a header section", max_bytes);
+    if (line.len > max_bytes - h1->section_bytes - h1->line.len) {
+        err_set(err, ERR_LIMIT, "%s of more than %zu bytes",
+                h1->state == H1_CHUNK_LINE ? "a chunk line" : "a header section", max_bytes);
+        return STEP_FAILED;
+    }
     *rest = span_from(*rest, line.len);
     if (!is_whole || h1->line.len != 0) {
         strbuf_add(&h1->line, line);
         line = strbuf_span(&h1->line);
     }
-    *out_is_whole = is_whole;
     *out_line = line;
-    return true;
+    return is_whole ? STEP_ON : STEP_WANT;
 }
 
 static enum step step_line(struct h1 *h1, struct span *rest, size_t max_bytes,
                            bool (*read_line)(struct h1 *h1, struct span line, struct err *err),
                            struct err *err)
 {
-    struct span line;
-    bool is_whole;
+    struct span line = SPAN_NONE;
+    enum step taken;
 
     if (rest->len == 0)
         return STEP_WANT;
-    if (!take_line(h1, rest, max_bytes, &is_whole, &line, err))
-        return STEP_FAILED;
-    if (!is_whole)
-        return STEP_WANT;
+    taken = take_line(h1, rest, max_bytes, &line, err);
+    if (taken != STEP_ON)
+        return taken;
     h1->section_bytes += line.len;
     if (!strip_ending(h1, &line, err) || !read_line(h1, line, err))
         return STEP_FAILED;
