@@ -36,7 +36,4 @@ struct dial *dial_start(struct loop *loop, struct resolver *resolver, const char
                         dial_check may_dial, dial_cb cb, void *self);
 void dial_cancel(struct dial *dial); /* no call; NULL is fine */
 
-/* The address as "1.2.3.4:80" or "[::1]:80". */
-void address_format(const struct address *address, char *out, size_t out_size);
-
 #endif

@@ -13,14 +13,17 @@ struct event_base;
 struct event;
 struct loop;
 
-struct loop *loop_new(void);
+struct loop *loop_new(void);       /* NULL: no descriptor left for it. Makes libevent's memory that of mem */
 void loop_free(struct loop *loop); /* runs what is still deferred; NULL is fine */
 void loop_run(struct loop *loop);  /* until loop_stop */
 void loop_stop(struct loop *loop); /* from the loop's own thread: mailbox_post it from others */
 struct event_base *loop_base(struct loop *loop);
 
+/* The monotonic clock, read once a turn: what one turn does happens at one time. */
+uint64_t loop_now_us(struct loop *loop);
+
 /* Calls fn(arg) at the end of this turn, after all callbacks that are under way, in the order of deferring.
- */
+ * fn may defer more: it is called in the same turn. */
 void loop_defer(struct loop *loop, void (*fn)(void *arg), void *arg);
 
 /* The loop's own buffer for reading, LOOP_READ_BYTES long: what is in it lasts until the callback that was
@@ -28,15 +31,15 @@ void loop_defer(struct loop *loop, void (*fn)(void *arg), void *arg);
 #define LOOP_READ_BYTES (64 * 1024)
 char *loop_read_buffer(struct loop *loop);
 
-/* A timer that is cheap to push back: setting it later costs a store, no system call, and no heap operation
- * while it is armed already. */
+/* A timer that is cheap to push back: setting it later, or off, costs a store, no system call, and no heap
+ * operation while it is armed already. It is called once, never early, from the loop. */
 struct loop_timer {
     struct loop *loop;
     struct event *event;
     void (*on_time)(void *self);
     void *self;
-    uint64_t due_us; /* 0: off */
-    uint64_t armed_us;
+    uint64_t due_us;   /* 0: off */
+    uint64_t armed_us; /* when the event wakes us to look at due_us; 0: it is not pending */
 };
 void loop_timer_init(struct loop_timer *timer, struct loop *loop, void (*on_time)(void *self), void *self);
 void loop_timer_set(struct loop_timer *timer, uint64_t delay_us); /* from now; replaces what was set */

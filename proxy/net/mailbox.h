@@ -8,9 +8,9 @@
 struct loop;
 struct mailbox;
 
-struct mailbox *mailbox_new(struct loop *loop);
-void mailbox_free(
-    struct mailbox *mailbox); /* the loop's thread; messages that nobody read are called first */
+struct mailbox *mailbox_new(struct loop *loop); /* NULL: no descriptor left for it */
+/* Messages that nobody read are called first. The loop's thread, or whoever has joined it. NULL is fine. */
+void mailbox_free(struct mailbox *mailbox);
 void mailbox_post(struct mailbox *mailbox, void (*fn)(void *arg), void *arg); /* any thread */
 
 #endif

@@ -9,9 +9,9 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/socket.h>
 
 #include "proxy/base/err.h"
+#include "proxy/net/address.h"
 
 struct loop;
 struct resolver;
@@ -19,11 +19,6 @@ struct resolution;
 
 struct resolver *resolver_new(struct loop *loop);
 void resolver_free(struct resolver *resolver); /* NULL is fine; no callback comes afterwards */
-
-struct address {
-    struct sockaddr_storage sa;
-    socklen_t len;
-};
 
 /* Called once a family (AF_INET, AF_INET6): count 0 with why when it has none. May come from inside resolve()
  * itself. is_last: no more calls. */

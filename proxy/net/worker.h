@@ -1,7 +1,9 @@
 /* worker: a thread with a loop, a mailbox, a resolver and its own listening sockets.
  *
  * Connections live and die on the worker that owns them. One with clearly more clients than the least busy
- * one hands a just accepted socket over by mailbox. */
+ * one hands a just accepted socket over by mailbox. Loops run on after workers_stop_accepting, until
+ * workers_join; mailboxes take messages until workers_join returns, but one that comes after on_stop may find
+ * nobody: who posts to worker_mailbox() ends before. */
 #ifndef WEIR_NET_WORKER_H
 #define WEIR_NET_WORKER_H
 
@@ -27,17 +29,17 @@ struct worker_events {
     void (*on_stop)(void *self); /* on the worker's thread, after its loop ended */
 };
 
-/* The cores this process may use: sched_getaffinity and the cgroup's quota, at least 1. */
+/* As many as there are cores this process may use (cores.h). */
 unsigned worker_default_count(void);
 
-/* Starts count threads. fds[listener * count + worker] are theirs from now on. Signals are blocked in them.
- */
+/* Starts count threads, weir-worker-0 and so on. fds[listener * count + worker] are theirs from now on, also
+ * when this fails (ERR_SYS). Signals are blocked in them. */
 bool workers_start(unsigned count, const int *fds, unsigned listeners, const struct worker_events *events,
                    void *arg, struct workers **out_workers, struct err *err);
 void workers_stop_accepting(struct workers *workers); /* any thread; closes the listening sockets */
-/* Calls fn(self) on every worker's thread. */
+/* Calls fn(self) on every worker's thread, unless it stops before. Any thread. */
 void workers_post(struct workers *workers, void (*fn)(void *self));
-void workers_join(struct workers *workers); /* stops the loops, waits for the threads, frees */
+void workers_join(struct workers *workers); /* stops the loops, waits for the threads, frees; NULL is fine */
 unsigned workers_count(const struct workers *workers);
 struct worker *workers_get(struct workers *workers, unsigned i);
 

@@ -1,0 +1,175 @@
+/* A turn is one event_base_loop(EVLOOP_ONCE), then everything that was deferred in it. libevent's own clock
+ * is coarse and may run a few milliseconds behind, so a timer looks at ours when it wakes, and goes on
+ * waiting if it is early. */
+#include "proxy/net/loop.h"
+
+#include <pthread.h>
+
+#include <event2/event.h>
+
+#include "proxy/base/clock.h"
+#include "proxy/base/mem.h"
+
+struct deferred {
+    void (*fn)(void *arg);
+    void *arg;
+};
+
+struct loop {
+    struct event_base *base;
+    bool is_stopped;
+    uint64_t now_us; /* 0: not read in this turn yet */
+    struct deferred *deferred;
+    size_t deferred_count, deferred_cap;
+    char read_buffer[LOOP_READ_BYTES];
+};
+
+/* Memory that cannot fail is what mem promises: from here on event_new, evbuffer_add and the like keep it. */
+static void use_mem(void)
+{
+    event_set_mem_functions(mem_alloc, mem_realloc, mem_free);
+}
+
+struct loop *loop_new(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    struct loop *loop = mem_new(struct loop);
+    struct event_config *config;
+
+    pthread_once(&once, use_mem);
+    config = event_config_new();
+    /* No locks: a loop belongs to its thread. The changelist turns all changes to a descriptor within a turn
+     * into one epoll_ctl; its bar is descriptors that are dup'ed while registered, and ours never are. */
+    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
+    event_config_set_flag(config, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
+    loop->base = event_base_new_with_config(config);
+    event_config_free(config);
+    if (loop->base == NULL) {
+        loop_free(loop);
+        return NULL;
+    }
+    return loop;
+}
+
+/* Deferred functions may defer others: the array can move, so it is read anew for each. */
+static void run_deferred(struct loop *loop)
+{
+    for (size_t i = 0; i < loop->deferred_count; i++) {
+        struct deferred next = loop->deferred[i];
+        next.fn(next.arg);
+    }
+    loop->deferred_count = 0;
+}
+
+void loop_free(struct loop *loop)
+{
+    if (loop == NULL)
+        return;
+    run_deferred(loop);
+    if (loop->base != NULL)
+        event_base_free(loop->base);
+    mem_free(loop->deferred);
+    mem_free(loop);
+}
+
+void loop_run(struct loop *loop)
+{
+    run_deferred(loop);
+    while (!loop->is_stopped) {
+        loop->now_us = 0;
+        event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY);
+        run_deferred(loop);
+    }
+    loop->is_stopped = false;
+    loop->now_us = 0;
+}
+
+void loop_stop(struct loop *loop)
+{
+    loop->is_stopped = true;
+}
+
+struct event_base *loop_base(struct loop *loop)
+{
+    return loop->base;
+}
+
+uint64_t loop_now_us(struct loop *loop)
+{
+    if (loop->now_us == 0)
+        loop->now_us = clock_mono_us();
+    return loop->now_us;
+}
+
+void loop_defer(struct loop *loop, void (*fn)(void *arg), void *arg)
+{
+    if (loop->deferred_count == loop->deferred_cap) {
+        loop->deferred_cap = loop->deferred_cap != 0 ? loop->deferred_cap * 2 : 64;
+        loop->deferred = mem_realloc(loop->deferred, loop->deferred_cap * sizeof *loop->deferred);
+    }
+    loop->deferred[loop->deferred_count++] = (struct deferred){ fn, arg };
+}
+
+char *loop_read_buffer(struct loop *loop)
+{
+    return loop->read_buffer;
+}
+
+static void timer_wake(struct loop_timer *timer, uint64_t now_us)
+{
+    uint64_t wait_us = timer->due_us > now_us ? timer->due_us - now_us : 0;
+    struct timeval wait = { .tv_sec = (time_t)(wait_us / 1000000),
+                            .tv_usec = (suseconds_t)(wait_us % 1000000) };
+
+    timer->armed_us = timer->due_us;
+    event_add(timer->event, &wait);
+}
+
+static void timer_cb(evutil_socket_t fd, short what, void *arg)
+{
+    struct loop_timer *timer = arg;
+    uint64_t now_us = loop_now_us(timer->loop);
+
+    (void)fd;
+    (void)what;
+    timer->armed_us = 0;
+    if (timer->due_us == 0)
+        return;
+    if (timer->due_us > now_us) {
+        timer_wake(timer, now_us);
+        return;
+    }
+    timer->due_us = 0;
+    timer->on_time(timer->self);
+}
+
+void loop_timer_init(struct loop_timer *timer, struct loop *loop, void (*on_time)(void *self), void *self)
+{
+    *timer = (struct loop_timer){ .loop = loop, .on_time = on_time, .self = self };
+}
+
+void loop_timer_set(struct loop_timer *timer, uint64_t delay_us)
+{
+    uint64_t now_us = loop_now_us(timer->loop);
+
+    timer->due_us = now_us + delay_us;
+    if (timer->armed_us != 0 && timer->armed_us <= timer->due_us)
+        return;
+    if (timer->event == NULL)
+        timer->event = evtimer_new(timer->loop->base, timer_cb, timer);
+    timer_wake(timer, now_us);
+}
+
+void loop_timer_off(struct loop_timer *timer)
+{
+    timer->due_us = 0;
+}
+
+void loop_timer_clear(struct loop_timer *timer)
+{
+    if (timer->event != NULL)
+        event_free(timer->event);
+    timer->event = NULL;
+    timer->due_us = 0;
+    timer->armed_us = 0;
+}
