@@ -1,0 +1,38 @@
+/* filter_functions: the SQL functions that a filter's condition calls (capture/filter_sql.h writes it).
+ *
+ * They are pure but for weir_body, which reads a body through the store. All text that goes in is in the
+ * form of the store (record_text_add) and is turned back into bytes before it is compared, so that SQL and
+ * the live path give one answer. NULL in, NULL out.
+ *
+ *     weir_match(how, pattern, value)                     how: enum pattern_how; the pattern is compiled once
+ *     weir_url(scheme, host, port, path, query)           the URL as text, as filter_match sees it
+ *     weir_header(how, pattern, line, name, headers)      whether some field of the JSON array is meant;
+ *     weir_cookie(how, pattern, line, name, sent, set)    pattern, line and name: see struct field_test
+ *     weir_body(how, pattern, body, headers)              the body's bytes, decoded after the Content-Encoding
+ *                                                         in headers as far as that goes
+ *
+ * Owner's thread: that of the SQLite handle. */
+#ifndef WEIR_CAPTURE_STORE_FILTER_FUNCTIONS_H
+#define WEIR_CAPTURE_STORE_FILTER_FUNCTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "capture/store/store.h"
+#include "proxy/base/err.h"
+
+struct sqlite3;
+
+/* Where the bytes of bodies come from: store_body_read, with self for the store. It is called while a
+ * statement of the same handle is being stepped, so it may read and nothing else. */
+struct filter_bodies {
+    bool (*read)(void *self, int64_t body, store_sink sink, void *sink_self, struct err *err);
+    void *self;
+};
+
+/* Call once, after the handle was opened and before a filter is used. bodies is copied; what its self points
+ * to must live as long as the handle. A body that can't be read fails the statement with the reader's
+ * sentence. ERR_STORE. */
+bool filter_functions_register(struct sqlite3 *db, const struct filter_bodies *bodies, struct err *err);
+
+#endif
