@@ -1,16 +1,18 @@
-/* filter_functions: the SQL functions that a filter's condition calls (capture/filter_sql.h writes it).
+/* filter_functions: the SQL functions that a filter's condition calls (filter_to_sql of capture/filter.h).
  *
  * They are pure but for weir_body, which reads a body through the store. All text that goes in is in the
  * form of the store (record_text_add) and is turned back into bytes before it is compared, so that SQL and
- * the live path give one answer. NULL in, NULL out.
+ * the live path give one answer. how is a sum of enum pattern_how; a constant pattern is compiled once a
+ * statement. A value, headers or body that is NULL gives NULL.
  *
- *     weir_match(how, pattern, value)                     how: enum pattern_how; the pattern is compiled once
- *     weir_url(scheme, host, port, path, query)           the URL as text, as filter_match sees it
- *     weir_header(how, pattern, line, name, headers)      whether some field of the JSON array is meant;
- *     weir_cookie(how, pattern, line, name, sent, set)    pattern, line and name: see struct field_test
- *     weir_body(how, pattern, body, headers)              the body's bytes, decoded after the Content-Encoding
- *                                                         in headers as far as that goes
+ *     weir_match(how, pattern, value)
+ *     weir_url(scheme, host, port, path, query)      the URL as text, as a filter sees it
+ *     weir_header(how, pattern, name, headers)       whether the JSON array has such a field; name is a glob;
+ *     weir_cookie(how, pattern, name, headers)       pattern and name may be NULL: see struct field_test
+ *     weir_body(how, pattern, body, headers)         headers: those with the body's Content-Encoding
  *
+ * Bodies are searched decoded, as far as they can be: up to the damage in one, 256 MiB of one that is
+ * encoded, and for a regular expression its first 16 MiB. One with an unknown coding is searched as it is.
  * Owner's thread: that of the SQLite handle. */
 #ifndef WEIR_CAPTURE_STORE_FILTER_FUNCTIONS_H
 #define WEIR_CAPTURE_STORE_FILTER_FUNCTIONS_H

@@ -1,0 +1,239 @@
+/* The live path: what is known of an exchange so far against the terms of a filter. What is not known yet is
+ * FILTER_NOT_YET, but a number that can only grow decides as soon as it has grown far enough. */
+#include "capture/field_test.h"
+#include "capture/filter.h"
+#include "capture/filter_term.h"
+#include "capture/record.h"
+
+struct match {
+    const struct filter_subject *subject;
+    const struct http_head *response; /* the final one; NULL: not there */
+    struct span path, query;
+    struct strbuf url; /* made when it is first needed */
+};
+
+static enum filter_answer answer_of(bool is_yes)
+{
+    return is_yes ? FILTER_YES : FILTER_NO;
+}
+
+/* What a missing piece means: that it may still come, or that it never came. */
+static enum filter_answer unknown(const struct match *match)
+{
+    return match->subject->is_done ? FILTER_NO : FILTER_NOT_YET;
+}
+
+/* Path and query of the record: those of the URL in absolute form, none of an authority. */
+static void find_path(struct match *match)
+{
+    const struct http_head *head = match->subject->request;
+    struct span target = head != NULL ? head->target : SPAN_NONE;
+    struct url url;
+    struct err ignored; /* a target that is no URL stays as it is */
+
+    if (head != NULL && span_eq(head->method, SPAN("CONNECT")))
+        target = SPAN_NONE;
+    else if (target.len != 0 && target.ptr[0] != '/' && url_parse(target, &url, &ignored))
+        target = url.target;
+    url_split_target(target, &match->path, &match->query);
+}
+
+static struct span find_url(struct match *match)
+{
+    const struct tap_exchange *exchange = match->subject->exchange;
+
+    if (match->url.len == 0) {
+        const struct record record = { .scheme = span_of(exchange->scheme),
+                                       .host = span_of(exchange->host),
+                                       .port = exchange->port,
+                                       .path = match->path,
+                                       .query = match->query };
+        record_add_url(&record, &match->url);
+    }
+    return strbuf_span(&match->url);
+}
+
+static enum filter_answer match_range(const struct term_value *value, int64_t number)
+{
+    return answer_of(number >= value->min && number <= value->max);
+}
+
+/* A number that is final when the exchange is done, and only grows until then. */
+static enum filter_answer match_growing(const struct match *match, const struct term_value *value,
+                                        uint64_t number)
+{
+    int64_t now = number > INT64_MAX ? INT64_MAX : (int64_t)number;
+
+    if (match->subject->is_done)
+        return match_range(value, now);
+    if (now > value->max)
+        return FILTER_NO;
+    return now >= value->min && value->max == INT64_MAX ? FILTER_YES : FILTER_NOT_YET;
+}
+
+static enum filter_answer match_host(const struct match *match, const struct term_value *value)
+{
+    const struct tap_exchange *exchange = match->subject->exchange;
+
+    return answer_of(exchange->port >= value->min && exchange->port <= value->max &&
+                     pattern_match(value->pattern, span_of(exchange->host)));
+}
+
+typedef bool (*field_test_fn)(const struct field_test *test, struct span name, struct span value);
+
+static bool any_field(const struct http_head *head, const struct term_value *value, field_test_fn is_meant)
+{
+    const struct field_test test = { value->name, value->pattern };
+
+    for (size_t i = 0; head != NULL && i < head->headers.count; i++) {
+        if (is_meant(&test, headers_name(&head->headers, i), headers_value(&head->headers, i)))
+            return true;
+    }
+    return false;
+}
+
+static enum filter_answer match_fields(const struct match *match, const struct term_value *value,
+                                       field_test_fn is_meant)
+{
+    if (any_field(match->subject->request, value, is_meant) || any_field(match->response, value, is_meant))
+        return FILTER_YES;
+    return match->response != NULL ? FILTER_NO : unknown(match);
+}
+
+static bool type_is_meant(const struct http_head *head, const struct term_value *value)
+{
+    struct span type;
+
+    if (head == NULL || !headers_find(&head->headers, SPAN("Content-Type"), &type))
+        return false;
+    return pattern_match(value->pattern, span_trim(span_sub(type, 0, span_find(type, ';'))));
+}
+
+static enum filter_answer match_type(const struct match *match, const struct term_value *value)
+{
+    if (type_is_meant(match->subject->request, value) || type_is_meant(match->response, value))
+        return FILTER_YES;
+    return match->response != NULL ? FILTER_NO : unknown(match);
+}
+
+static enum filter_answer match_time(const struct match *match, const struct term_value *value)
+{
+    int64_t took_us = match->subject->exchange->times[TAP_T_DONE];
+
+    if (!match->subject->is_done || took_us == TAP_NEVER)
+        return unknown(match);
+    return match_range(value, took_us);
+}
+
+static bool has_error(const struct match *match)
+{
+    return match->subject->exchange->error != NULL && match->subject->exchange->error[0] != '\0';
+}
+
+static enum filter_answer match_is(const struct match *match, const struct term_value *value)
+{
+    const struct filter_subject *subject = match->subject;
+    struct span scheme = span_of(subject->exchange->scheme);
+    int status = match->response != NULL ? match->response->status : 0;
+
+    switch (value->is) {
+    case IS_WEBSOCKET:
+        return answer_of(any_field(subject->request, value, field_test_header));
+    case IS_PREFLIGHT:
+        return answer_of(subject->request != NULL && span_eq(subject->request->method, SPAN("OPTIONS")) &&
+                         any_field(subject->request, value, field_test_header));
+    case IS_TUNNEL:
+        return answer_of(span_eq(scheme, SPAN("tcp")) || span_eq(scheme, SPAN("tls")));
+    case IS_PINNED:
+        return answer_of(span_eq(scheme, SPAN("tls")) && subject->exchange->client_tls == NULL);
+    case IS_REDIRECT:
+        if (match->response == NULL)
+            return unknown(match);
+        return answer_of(status == 301 || status == 302 || status == 303 || status == 307 || status == 308);
+    case IS_CACHED:
+        if (match->response == NULL)
+            return unknown(match);
+        return answer_of(status == 304 || any_field(match->response, value, field_test_header));
+    case IS_ERROR:
+        return subject->is_done ? answer_of(subject->has_failed || has_error(match)) : FILTER_NOT_YET;
+    case IS_ABORTED:
+        return subject->is_done ? answer_of(subject->has_failed) : FILTER_NOT_YET;
+    }
+    return FILTER_NO;
+}
+
+static enum filter_answer match_value(struct match *match, enum term_key key, const struct term_value *value)
+{
+    const struct filter_subject *subject = match->subject;
+    const struct http_head *request = subject->request;
+
+    switch (key) {
+    case TERM_HOST:
+        return match_host(match, value);
+    case TERM_PATH:
+        return answer_of(pattern_match(value->pattern, match->path));
+    case TERM_URL:
+        return answer_of(pattern_match(value->pattern, find_url(match)));
+    case TERM_METHOD:
+        return answer_of(pattern_match(value->pattern, request != NULL ? request->method : SPAN("")));
+    case TERM_STATUS:
+        return match->response != NULL ? match_range(value, match->response->status) : unknown(match);
+    case TERM_TYPE:
+        return match_type(match, value);
+    case TERM_SCHEME:
+        return answer_of(pattern_match(value->pattern, span_of(subject->exchange->scheme)));
+    case TERM_VERSION:
+        return match_range(value, request != NULL ? (int64_t)request->version : 0);
+    case TERM_SIZE:
+        return match_growing(match, value, subject->response_bytes);
+    case TERM_TIME:
+        return match_time(match, value);
+    case TERM_COOKIE:
+        return match_fields(match, value, field_test_cookie);
+    case TERM_HEADER:
+        return match_fields(match, value, field_test_header);
+    case TERM_BODY:
+        return FILTER_NOT_YET;
+    case TERM_ERROR:
+        if (!subject->is_done)
+            return FILTER_NOT_YET;
+        return answer_of(has_error(match) &&
+                         pattern_match(value->pattern, span_of(subject->exchange->error)));
+    case TERM_IS:
+        return match_is(match, value);
+    case TERM_KEY_COUNT:
+        break;
+    }
+    return FILTER_NO;
+}
+
+static enum filter_answer match_term(struct match *match, const struct term *term)
+{
+    enum filter_answer answer = FILTER_NO;
+
+    for (size_t i = 0; i < term->count && answer != FILTER_YES; i++) {
+        enum filter_answer one = match_value(match, term->key, &term->values[i]);
+        if (one != FILTER_NO)
+            answer = one;
+    }
+    if (!term->is_negated || answer == FILTER_NOT_YET)
+        return answer;
+    return answer == FILTER_YES ? FILTER_NO : FILTER_YES;
+}
+
+enum filter_answer filter_match(const struct filter *filter, const struct filter_subject *subject)
+{
+    struct match match = { .subject = subject };
+    enum filter_answer answer = FILTER_YES;
+
+    if (subject->response != NULL && !http_is_interim(subject->response))
+        match.response = subject->response;
+    find_path(&match);
+    for (size_t i = 0; i < filter->count && answer != FILTER_NO; i++) {
+        enum filter_answer one = match_term(&match, &filter->terms[i]);
+        if (one != FILTER_YES)
+            answer = one;
+    }
+    strbuf_clear(&match.url);
+    return answer;
+}

@@ -1,0 +1,316 @@
+#include "capture/store/filter_functions.h"
+
+#include <jansson.h>
+#include <sqlite3.h>
+
+#include "capture/field_test.h"
+#include "capture/record.h"
+#include "proxy/base/mem.h"
+#include "proxy/base/pattern.h"
+#include "proxy/http/coding.h"
+
+/* A small body may decode to terabytes of zeros; what a person searches for comes before this. */
+#define MAX_DECODED_BYTES (UINT64_C(256) << 20)
+/* A regular expression needs its subject in one piece, and so in memory. */
+#define MAX_REGEX_BYTES (16u << 20)
+
+/* --- arguments ----------------------------------------------------------------------------------------- */
+
+/* Bytes that were text of the store; owned is used only when the two differ. */
+struct bytes {
+    struct span span;
+    struct strbuf owned;
+};
+
+static void bytes_init(struct bytes *bytes, struct span text)
+{
+    *bytes = (struct bytes){ .span = text };
+    for (size_t i = 0; i < text.len; i++) {
+        if ((unsigned char)text.ptr[i] < 0x80)
+            continue;
+        /* Text that weir did not write, as somebody may type into sqlite3, is compared as it is. */
+        if (record_bytes_add(&bytes->owned, text))
+            bytes->span = strbuf_span(&bytes->owned);
+        return;
+    }
+}
+
+static void bytes_clear(struct bytes *bytes)
+{
+    strbuf_clear(&bytes->owned);
+}
+
+static struct span argument_text(sqlite3_value *value)
+{
+    const unsigned char *text = sqlite3_value_text(value);
+
+    return span_make(text != NULL ? (const char *)text : "", (size_t)sqlite3_value_bytes(value));
+}
+
+static bool is_null(sqlite3_value *value)
+{
+    return sqlite3_value_type(value) == SQLITE_NULL;
+}
+
+/* A pattern in an argument. While its text stays the same SQLite keeps what it was compiled to. */
+struct compiled {
+    struct pattern *pattern; /* NULL: the argument is */
+    bool is_new;
+};
+
+static void free_pattern(void *pattern)
+{
+    pattern_free(pattern);
+}
+
+static bool compile(sqlite3_context *call, sqlite3_value **args, int arg, unsigned how, struct compiled *out)
+{
+    struct bytes text;
+    struct err why;
+    bool ok;
+
+    *out = (struct compiled){ 0 };
+    if (is_null(args[arg]))
+        return true;
+    out->pattern = sqlite3_get_auxdata(call, arg);
+    if (out->pattern != NULL)
+        return true;
+    bytes_init(&text, argument_text(args[arg]));
+    ok = pattern_new(text.span, how, &out->pattern, &why);
+    bytes_clear(&text);
+    if (!ok)
+        sqlite3_result_error(call, why.text, -1);
+    out->is_new = ok;
+    return ok;
+}
+
+/* After its last use: SQLite may free it at once. */
+static void keep(sqlite3_context *call, int arg, struct compiled *compiled)
+{
+    if (compiled->is_new)
+        sqlite3_set_auxdata(call, arg, compiled->pattern, free_pattern);
+}
+
+static unsigned argument_how(sqlite3_value **args)
+{
+    return (unsigned)sqlite3_value_int(args[0]);
+}
+
+/* --- text ---------------------------------------------------------------------------------------------- */
+
+static void weir_match(sqlite3_context *call, int arg_count, sqlite3_value **args)
+{
+    struct compiled pattern;
+    struct bytes value;
+
+    (void)arg_count;
+    if (is_null(args[1]) || is_null(args[2]) || !compile(call, args, 1, argument_how(args), &pattern))
+        return;
+    bytes_init(&value, argument_text(args[2]));
+    sqlite3_result_int(call, pattern_match(pattern.pattern, value.span));
+    bytes_clear(&value);
+    keep(call, 1, &pattern);
+}
+
+/* Putting a URL together is the same for bytes and for text of the store: nothing is turned back. */
+static void weir_url(sqlite3_context *call, int arg_count, sqlite3_value **args)
+{
+    const struct record record = {
+        .scheme = argument_text(args[0]),
+        .host = argument_text(args[1]),
+        .port = (uint16_t)sqlite3_value_int(args[2]),
+        .path = argument_text(args[3]),
+        .query = is_null(args[4]) ? SPAN_NONE : argument_text(args[4]),
+    };
+    struct strbuf url;
+
+    (void)arg_count;
+    strbuf_init(&url, 0);
+    record_add_url(&record, &url);
+    sqlite3_result_text64(call, strbuf_text(&url), url.len, SQLITE_TRANSIENT, SQLITE_UTF8);
+    strbuf_clear(&url);
+}
+
+/* --- headers ------------------------------------------------------------------------------------------- */
+
+typedef bool (*field_test_fn)(const struct field_test *test, struct span name, struct span value);
+
+static json_t *load_fields(sqlite3_value *headers)
+{
+    struct span text = argument_text(headers);
+
+    return json_loadb(text.ptr, text.len, JSON_ALLOW_NUL, NULL);
+}
+
+static struct span json_text(const json_t *string)
+{
+    return span_make(json_is_string(string) ? json_string_value(string) : "", json_string_length(string));
+}
+
+static bool any_field(const json_t *fields, const struct field_test *test, field_test_fn is_meant)
+{
+    bool answer = false;
+
+    for (size_t i = 0; i < json_array_size(fields) && !answer; i++) {
+        const json_t *field = json_array_get(fields, i);
+        struct bytes name, value;
+        bytes_init(&name, json_text(json_array_get(field, 0)));
+        bytes_init(&value, json_text(json_array_get(field, 1)));
+        answer = is_meant(test, name.span, value.span);
+        bytes_clear(&name);
+        bytes_clear(&value);
+    }
+    return answer;
+}
+
+static void test_fields(sqlite3_context *call, sqlite3_value **args, field_test_fn is_meant)
+{
+    struct compiled pattern, name;
+    json_t *fields;
+
+    if (is_null(args[3]) || !compile(call, args, 1, argument_how(args), &pattern))
+        return;
+    if (compile(call, args, 2, PATTERN_GLOB | PATTERN_ANY_CASE, &name)) {
+        const struct field_test test = { name.pattern, pattern.pattern };
+        fields = load_fields(args[3]);
+        sqlite3_result_int(call, any_field(fields, &test, is_meant));
+        json_decref(fields);
+        keep(call, 2, &name);
+    }
+    keep(call, 1, &pattern);
+}
+
+static void weir_header(sqlite3_context *call, int arg_count, sqlite3_value **args)
+{
+    (void)arg_count;
+    test_fields(call, args, field_test_header);
+}
+
+static void weir_cookie(sqlite3_context *call, int arg_count, sqlite3_value **args)
+{
+    (void)arg_count;
+    test_fields(call, args, field_test_cookie);
+}
+
+/* --- bodies -------------------------------------------------------------------------------------------- */
+
+struct search {
+    const struct pattern *pattern;
+    size_t overlap;        /* of what was searched, how much a find may still begin in; SIZE_MAX: all of it */
+    struct coding *coding; /* NULL: not encoded */
+    struct strbuf window;
+    bool is_found, has_ended; /* ended: nothing more need be read */
+};
+
+static bool search_decoded(void *self, struct span bytes, struct err *err)
+{
+    struct search *search = self;
+
+    (void)err; /* stopping is no failure */
+    if (search->overlap == SIZE_MAX) {
+        size_t room = MAX_REGEX_BYTES - search->window.len;
+        strbuf_add(&search->window, span_sub(bytes, 0, bytes.len < room ? bytes.len : room));
+        search->has_ended = bytes.len >= room;
+        return !search->has_ended;
+    }
+    strbuf_add(&search->window, bytes);
+    search->is_found = pattern_match(search->pattern, strbuf_span(&search->window));
+    search->has_ended = search->is_found;
+    if (search->window.len > search->overlap)
+        strbuf_drop_front(&search->window, search->window.len - search->overlap);
+    return !search->has_ended;
+}
+
+static bool search_piece(void *self, struct span bytes, struct err *err)
+{
+    struct search *search = self;
+    struct err why;
+
+    if (search->coding == NULL)
+        return search_decoded(search, bytes, err);
+    /* Damaged, or too much of it: what came out until then is all there is. */
+    search->has_ended = !coding_feed(search->coding, bytes, search_decoded, search, &why);
+    return !search->has_ended;
+}
+
+/* A decoder after the body's Content-Encoding; NULL when there is none, or none that weir knows. */
+static struct coding *decoder_for(sqlite3_value *headers)
+{
+    json_t *fields = load_fields(headers);
+    struct coding *coding = NULL;
+    struct strbuf encodings;
+    struct err why;
+
+    strbuf_init(&encodings, 0);
+    for (size_t i = 0; i < json_array_size(fields); i++) {
+        const json_t *field = json_array_get(fields, i);
+        if (!span_ieq(json_text(json_array_get(field, 0)), SPAN("Content-Encoding")))
+            continue;
+        strbuf_add_str(&encodings, encodings.len != 0 ? ", " : "");
+        strbuf_add(&encodings, json_text(json_array_get(field, 1)));
+    }
+    if (encodings.len == 0 || !coding_new(strbuf_span(&encodings), MAX_DECODED_BYTES, &coding, &why))
+        coding = NULL;
+    strbuf_clear(&encodings);
+    json_decref(fields);
+    return coding;
+}
+
+static void weir_body(sqlite3_context *call, int arg_count, sqlite3_value **args)
+{
+    const struct filter_bodies *bodies = sqlite3_user_data(call);
+    struct search search = { .overlap = SIZE_MAX };
+    struct err why = { .code = ERR_NONE };
+    struct compiled pattern;
+    struct span literal;
+    bool ok;
+
+    (void)arg_count;
+    if (is_null(args[1]) || is_null(args[2]) || !compile(call, args, 1, argument_how(args), &pattern))
+        return;
+    search.pattern = pattern.pattern;
+    if (pattern_literal(pattern.pattern, &literal))
+        search.overlap = literal.len != 0 ? literal.len - 1 : 0;
+    search.coding = decoder_for(args[3]);
+    ok = bodies->read(bodies->self, sqlite3_value_int64(args[2]), search_piece, &search, &why);
+    if (ok && search.coding != NULL && !search.has_ended)
+        coding_finish(search.coding, search_decoded, &search,
+                      &why); /* a cut body was searched all the same */
+    if (search.overlap == SIZE_MAX)
+        search.is_found = pattern_match(search.pattern, strbuf_span(&search.window));
+    if (ok || search.has_ended)
+        sqlite3_result_int(call, search.is_found);
+    else
+        sqlite3_result_error(call, why.text, -1);
+    coding_free(search.coding);
+    strbuf_clear(&search.window);
+    keep(call, 1, &pattern);
+}
+
+/* --- registering --------------------------------------------------------------------------------------- */
+
+#define PURE (SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS)
+
+static const struct function_row {
+    const char *name;
+    int arg_count, flags;
+    void (*call)(sqlite3_context *call, int arg_count, sqlite3_value **args);
+} functions[] = {
+    { "weir_match", 3, PURE, weir_match },
+    { "weir_url", 5, PURE, weir_url },
+    { "weir_header", 4, PURE, weir_header },
+    { "weir_cookie", 4, PURE, weir_cookie },
+    { "weir_body", 4, SQLITE_UTF8 | SQLITE_DIRECTONLY, weir_body },
+};
+
+bool filter_functions_register(struct sqlite3 *db, const struct filter_bodies *bodies, struct err *err)
+{
+    for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++) {
+        /* Each has its own copy, which goes when the handle does. */
+        void *own = mem_dup(bodies, sizeof *bodies);
+        if (sqlite3_create_function_v2(db, functions[i].name, functions[i].arg_count, functions[i].flags, own,
+                                       functions[i].call, NULL, NULL, mem_free) != SQLITE_OK)
+            return err_set(err, ERR_STORE, "SQL function %s: %s", functions[i].name, sqlite3_errmsg(db));
+    }
+    return true;
+}
