@@ -153,8 +153,9 @@ static const struct unit time_units[] = {
     { "us", 1 }, { "ms", 1000 }, { "s", 1000000 }, { "min", 60000000 }, { "m", 60000000 }, { "", 1000 },
 };
 
-/* "10", "1.5k": digits, perhaps a fraction, a unit. What is cut off *text is eaten. */
-static bool eat_number(struct span *text, const struct unit *units, int64_t *out_number)
+/* "10", "1.5k": digits, perhaps a fraction, a unit (units itself when there is none). Eaten off *text. */
+static bool eat_number(struct span *text, const struct unit *units, double *out_number,
+                       const struct unit **out_unit)
 {
     double number = 0, place = 1;
     size_t digits = 0, i = 0;
@@ -166,14 +167,19 @@ static bool eat_number(struct span *text, const struct unit *units, int64_t *out
         for (i++; i < text->len && text->ptr[i] >= '0' && text->ptr[i] <= '9'; i++)
             number += (text->ptr[i] - '0') * (place /= 10);
     }
-    if (digits == 0)
-        return false;
     *text = span_from(*text, i);
     while (units->name[0] != '\0' && !span_istarts(*text, span_of(units->name)))
         units++;
     *text = span_from(*text, strlen(units->name));
-    number *= (double)units->factor;
-    /* Doubles count exactly that far, and nothing that a filter counts comes near it. */
+    *out_number = number;
+    *out_unit = units;
+    return digits != 0;
+}
+
+/* Doubles count exactly up to there, and nothing that a filter counts comes near it. */
+static bool scale(double number, const struct unit *unit, int64_t *out_number)
+{
+    number *= (double)unit->factor;
     if (number > 1e15)
         return false;
     *out_number = (int64_t)(number + 0.5);
@@ -185,18 +191,24 @@ static bool eat_range(struct span text, const struct unit *units, int64_t *out_m
 {
     char sign = text.len != 0 && (text.ptr[0] == '<' || text.ptr[0] == '>') ? text.ptr[0] : '\0';
     bool is_or_equal = sign != '\0' && text.len > 1 && text.ptr[1] == '=';
+    const struct unit *from_unit, *to_unit;
+    double from_number, to_number;
     int64_t from, to;
 
     text = span_from(text, (sign != '\0') + (size_t)is_or_equal);
-    if (!eat_number(&text, units, &from))
+    if (!eat_number(&text, units, &from_number, &from_unit))
         return false;
-    to = from;
+    to_number = from_number;
+    to_unit = from_unit;
     if (sign == '\0' && text.len != 0 && text.ptr[0] == '-') {
         text = span_from(text, 1);
-        if (!eat_number(&text, units, &to))
+        if (!eat_number(&text, units, &to_number, &to_unit))
             return false;
+        if (from_unit->name[0] == '\0') /* 100-200k is in k on both sides */
+            from_unit = to_unit;
     }
-    if (text.len != 0 || to < from)
+    if (text.len != 0 || !scale(from_number, from_unit, &from) || !scale(to_number, to_unit, &to) ||
+        to < from)
         return false;
     *out_min = sign == '<' ? INT64_MIN : sign == '>' && !is_or_equal ? from + 1 : from;
     *out_max = sign == '>' ? INT64_MAX : sign == '<' && !is_or_equal ? to - 1 : to;

@@ -14,19 +14,18 @@
  *     method   POST                the whole method, ignoring case
  *     status   404 4xx 200-299 >=400    the final response's; when there is none, no value is right
  *     type     json                the media type of either body: json html xml js css image font audio video
- *                                  media text form multipart, or a whole one as image/svg+xml, with stars
- *     scheme   https               http https, or of tunnels tcp tls
- *     version  1.1                 the request's: 1 1.0 1.1 2, also as HTTP/1.1 and h2
- *     size     >10k <=1.5m 1k-2k   bytes of the response's body as they passed; a k is 1024
- *     time     >500ms <=1.5s >2m   from the first byte of the request to the end; a bare number is ms
- *     cookie   name name=value     sent or set: the whole name, ignoring case, and the whole value
- *     header   name name=text      in either head: the whole name, a part of the value, both ignoring case;
- *                                  name:text is the same
- *     body     text                a part of either body, decoded, ignoring case; here stars are stars
- *     error    text *              a part of the error, ignoring case; *: any
- *     is       websocket           asked for; also: redirect (301 302 303 307 308), preflight (of CORS),
- *                                  cached (304, or an Age: RFC 9111 §5.1), tunnel, pinned (TLS that stayed
- *                                  sealed), aborted, error (an error, or aborted)
+ *                                  media text form multipart, or a whole one as image/svg+xml, with stars;
+ *                                  json and xml take types in +json and +xml, media is audio, video,
+ * playlists scheme   https               http https, or of tunnels tcp tls version  1.1                 the
+ * request's: 1 1.0 1.1 2, also as HTTP/1.1 and h2 size     >10k <=1.5m 1k-2k   bytes of the response's body
+ * as they passed; a k is 1024, and 100-200k is in k on both sides time     >500ms <=1.5s >2m   from the first
+ * byte of the request to the end; a bare number is ms cookie   name name=value     sent or set: the whole
+ * name, ignoring case, and the whole value header   name name=text      in either head: the whole name, a
+ * part of the value, both ignoring case; name:text is the same body     text                a part of either
+ * body, decoded, ignoring case; here stars are stars error    text *              a part of the error,
+ * ignoring case; *: any is       websocket           asked for; also: redirect (301 302 303 307 308),
+ * preflight (of CORS), cached (304, or an Age: RFC 9111 §5.1), tunnel, pinned (TLS that stayed sealed),
+ * aborted, error (an error, or aborted)
  *
  * re:/.../ and re:/.../i are PCRE2 regular expressions, found anywhere: alone in the URL, or as the value of
  * host, path, url, method, type, body, error, cookie and header (there of "name=value", "name: value", and
