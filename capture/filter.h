@@ -7,25 +7,29 @@
  * quotes may stand around a value (body:"a b"). * stands for any text, '/' included; nothing else is special.
  * A word without a key is url: text, also one with "://" in it; other text with a colon goes in quotes.
  *
- *     host     api.test            the whole host, ignoring case; *.api.test is all below it, .api.test both;
- *                                  api.test:8443, [::1]:80, :8443 with that port, else any
- *     path     /api*  *.png        the whole path without its query, as sent
- *     url      a/b  a*b            a part of scheme://host[:port]path?query, ignoring case
- *     method   POST                the whole method, ignoring case
- *     status   404 4xx 200-299 >=400    the final response's; when there is none, no value is right
- *     type     json                the media type of either body: json html xml js css image font audio video
- *                                  media text form multipart, or a whole one as image/svg+xml, with stars;
- *                                  json and xml take types in +json and +xml, media is audio, video,
- * playlists scheme   https               http https, or of tunnels tcp tls version  1.1                 the
- * request's: 1 1.0 1.1 2, also as HTTP/1.1 and h2 size     >10k <=1.5m 1k-2k   bytes of the response's body
- * as they passed; a k is 1024, and 100-200k is in k on both sides time     >500ms <=1.5s >2m   from the first
- * byte of the request to the end; a bare number is ms cookie   name name=value     sent or set: the whole
- * name, ignoring case, and the whole value header   name name=text      in either head: the whole name, a
- * part of the value, both ignoring case; name:text is the same body     text                a part of either
- * body, decoded, ignoring case; here stars are stars error    text *              a part of the error,
- * ignoring case; *: any is       websocket           asked for; also: redirect (301 302 303 307 308),
- * preflight (of CORS), cached (304, or an Age: RFC 9111 §5.1), tunnel, pinned (TLS that stayed sealed),
- * aborted, error (an error, or aborted)
+ *     host     api.test         the whole host, ignoring case; *.api.test is all below it, .api.test
+ *                               both; api.test:8443, [::1]:80, :8443 with that port, else any
+ *     path     /api*  *.png     the whole path without its query, as sent
+ *     url      a/b  a*b         a part of scheme://host[:port]path?query, ignoring case
+ *     method   POST             the whole method, ignoring case
+ *     status   404 4xx >=400    the final response's; without one no value is right; also 200-299
+ *     type     json             the media type of either body: json html xml js css image font audio
+ *                               video media text form multipart, or a whole one as image/svg+xml, with
+ *                               stars; json and xml take +json and +xml, media is audio, video, playlists
+ *     scheme   https            http https, or of tunnels tcp tls
+ *     version  1.1              the request's: 1 1.0 1.1 2, also as HTTP/1.1 and h2
+ *     size     >10k <=1.5m      bytes of the response's body as they passed; k, m, g are powers of 1024;
+ *                               in 100-200k both are k
+ *     time     >500ms <=1.5s    from the first byte of the request to the end; us, ms, s, m; a bare
+ *                               number is ms
+ *     cookie   name name=value  sent or set: the whole name, ignoring case, and the whole value
+ *     header   name name=text   in either head: the whole name, a part of the value, both ignoring case;
+ *                               name:text is the same
+ *     body     text             a part of either body, decoded, ignoring case; here stars are stars
+ *     error    text *           a part of the error, ignoring case; *: any
+ *     is       websocket        asked for; also: redirect (301 302 303 307 308), preflight (of CORS),
+ *                               cached (304, or an Age: RFC 9111 §5.1), tunnel, pinned (TLS that stayed
+ *                               sealed), aborted, error (an error, or aborted)
  *
  * re:/.../ and re:/.../i are PCRE2 regular expressions, found anywhere: alone in the URL, or as the value of
  * host, path, url, method, type, body, error, cookie and header (there of "name=value", "name: value", and
