@@ -30,17 +30,26 @@ enum queue_answer queue_offer(struct queue *queue, struct queue_item *item);
  * be split or refused. *out_over tells whether the queue is over a bound now. False: closed. */
 bool queue_push(struct queue *queue, struct queue_item *item, bool *out_over);
 
-/* Over a bound now? Any thread. */
+/* Over a bound now? If so on_room will be called. Any thread. */
 bool queue_is_over(struct queue *queue);
 
-/* Called on the consumer's thread, from inside queue_take, when an over-full queue is under half its bounds
- * again. Set once, before the first offer. */
+/* Called on the consumer's thread, from inside queue_take or queue_done, when a queue that was found over its
+ * bounds is under half of them again. Set once, before the first offer. */
 void queue_on_room(struct queue *queue, void (*on_room)(void *self), void *self);
 
-/* All items at once, oldest first, linked by next. Waits up to timeout_us until there is one; NULL: none
- * came, or the queue is closed and empty (*out_closed). Items count against the bounds until queue_done. */
-struct queue_item *queue_take(struct queue *queue, uint64_t timeout_us, bool *out_closed);
-/* As much as this of what was taken is dealt with. The consumer's thread. */
+/* When the items inside are worth taking: so many bytes of them, or the oldest has waited so long. */
+struct queue_linger {
+    size_t enough_bytes;
+    uint64_t linger_us;
+};
+/* Waits until the items are worth taking, or the queue is closed or woken, or timeout_us have passed while it
+ * was empty; then takes items, oldest first and linked by next, until they weigh enough_bytes. NULL: none
+ * came, or the queue is closed and empty (*out_closed). A producer wakes the consumer only for the first
+ * item and for enough bytes, so that a batch costs two wake-ups however many items it has. Items count
+ * against the bounds until queue_done. */
+struct queue_item *queue_take(struct queue *queue, const struct queue_linger *linger, uint64_t timeout_us,
+                              bool *out_closed);
+/* Items of that weight, which were taken, are dealt with. The consumer's thread. */
 void queue_done(struct queue *queue, size_t bytes);
 
 /* No more offers; what is inside can still be taken. Any thread. */
