@@ -32,6 +32,8 @@ struct hello {
  * bytes when the message came in one record, else into the caller's scratch (of HELLO_SCRATCH_BYTES). */
 #define HELLO_SCRATCH_BYTES (64 * 1024 + 4)
 enum hello_kind hello_read(struct span bytes, char *scratch, struct hello *out_hello);
+/* The same for a handshake message without its records, as a TLS library hands it out. False: damaged. */
+bool hello_parse(struct span message, struct hello *out_hello);
 /* HELLO_NEED_MORE, HELLO_YES (looks like a TLS handshake record) or HELLO_NOT_TLS from as few as one byte. */
 enum hello_kind hello_sniff(struct span bytes);
 
