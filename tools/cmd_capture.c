@@ -1,0 +1,536 @@
+/* capture: the proxy and the recorder plugged together, until a signal or COMMAND's end.
+ *
+ * The main thread takes signals from a descriptor, so that they meet the rest of its work in one poll();
+ * while it stops the proxy, which blocks, a handler notes that somebody is in a hurry. What is begun is ended
+ * in the reverse order, on every way out: proxy, capture, COMMAND's files. */
+#include <errno.h>
+#include <jansson.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "capture/capture.h"
+#include "capture/filter.h"
+#include "certs/ca.h"
+#include "proxy/base/clock.h"
+#include "proxy/base/mem.h"
+#include "proxy/live/proxy.h"
+#include "proxy/net/mailbox.h"
+#include "proxy/net/worker.h"
+#include "tools/bundles.h"
+#include "tools/command.h"
+#include "tools/config.h"
+#include "tools/lan.h"
+#include "tools/launch.h"
+#include "tools/qr.h"
+#include "tools/style.h"
+#include "tools/text.h"
+#include "tools/view.h"
+
+/* What exchanges under way get after the first signal. */
+#define GRACE_US (2 * 1000 * 1000)
+/* The view is written at most this often: faster than an eye, slower than a busy proxy. */
+#define SHOW_EVERY_US (50 * 1000)
+/* How often the status line may change by itself. */
+#define STATUS_EVERY_US (500 * 1000)
+/* What the reader of our output gets for the last lines, should it be slow. */
+#define LAST_LINES_MS 1000
+
+#define MIN_HEADER_BYTES 1024
+#define MAX_HEADER_BYTES (16 * 1024 * 1024)
+
+/* All that runs while capturing. */
+struct run {
+    const struct args *args;
+    FILE *out; /* where weir speaks: stdout, or stderr when stdout is COMMAND's */
+    struct filter *filter;
+    struct ca *ca;
+    struct capture *capture;
+    struct proxy *proxy;
+    struct view *view; /* NULL: --quiet */
+    struct bundles *bundles;
+    struct rlimit descriptors; /* as weir was started */
+    int signal_fd;
+    pid_t child; /* 0: no COMMAND, or not yet */
+};
+
+/* --- on the workers ------------------------------------------------------------------------------------ */
+
+/* What a worker's tap leads to. */
+struct plug {
+    struct worker *worker;
+    struct recorder *recorder;
+};
+
+static void resume_recorder(void *arg)
+{
+    recorder_resume(arg);
+}
+
+/* On the writer's thread: there is room again. */
+static void wake_recorder(void *self)
+{
+    struct plug *plug = self;
+
+    mailbox_post(worker_mailbox(plug->worker), resume_recorder, plug->recorder);
+}
+
+static void *on_worker(void *self, struct worker *worker, struct tap *tap)
+{
+    struct run *run = self;
+    struct plug *plug = mem_new(struct plug);
+
+    plug->worker = worker;
+    plug->recorder = capture_recorder(run->capture, wake_recorder, plug);
+    tap_add(tap, &recorder_listener, plug->recorder);
+    if (run->view != NULL)
+        tap_add(tap, &view_listener, view_add_worker(run->view));
+    return plug;
+}
+
+static void on_worker_tick(void *worker_self)
+{
+    const struct plug *plug = worker_self;
+
+    recorder_tick(plug->recorder);
+}
+
+static void on_worker_stop(void *worker_self)
+{
+    struct plug *plug = worker_self;
+
+    recorder_free(plug->recorder);
+    mem_free(plug);
+}
+
+/* --- signals ------------------------------------------------------------------------------------------- */
+
+static volatile sig_atomic_t is_hurried;
+
+static void hurry(int number)
+{
+    (void)number;
+    is_hurried = 1;
+}
+
+static void handled_signals(const struct run *run, sigset_t *out_set)
+{
+    sigemptyset(out_set);
+    sigaddset(out_set, SIGINT);
+    sigaddset(out_set, SIGTERM);
+    sigaddset(out_set, SIGHUP);
+    sigaddset(out_set, SIGUSR1);
+    sigaddset(out_set, SIGUSR2);
+    if (run->args->command != NULL) {
+        sigaddset(out_set, SIGQUIT);
+        sigaddset(out_set, SIGCHLD);
+    }
+}
+
+/* Before any other thread: they inherit the mask. */
+static bool open_signals(struct run *run, struct err *err)
+{
+    sigset_t set;
+
+    handled_signals(run, &set);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    run->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (run->signal_fd < 0)
+        return err_sys(err, errno, "taking signals");
+    return true;
+}
+
+/* From now on a signal that ends means: at once. */
+static void hurry_at_signals(const struct run *run)
+{
+    struct sigaction action = { .sa_handler = hurry };
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
+    /* A terminal's Ctrl-C was for COMMAND, which has ended. */
+    if (run->args->command == NULL)
+        sigaddset(&set, SIGINT);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+/* --- while it runs ------------------------------------------------------------------------------------- */
+
+static void set_paused(struct run *run, bool is_paused)
+{
+    capture_set_paused(run->capture, is_paused);
+    if (run->view != NULL)
+        view_set_paused(run->view, is_paused);
+}
+
+/* Reads the signals that have come. False: it is over, *status is the exit status so far. */
+static bool take_signals(struct run *run, unsigned *ends, int *status)
+{
+    struct signalfd_siginfo got;
+    int wait_status;
+
+    while (read(run->signal_fd, &got, sizeof got) == (ssize_t)sizeof got) {
+        int number = (int)got.ssi_signo;
+
+        if (number == SIGUSR1 || number == SIGUSR2) {
+            set_paused(run, number == SIGUSR1);
+        } else if (number == SIGCHLD) {
+            if (waitpid(run->child, &wait_status, WNOHANG) == run->child) {
+                *status = launch_exit_status(wait_status);
+                return false;
+            }
+        } else if (run->child != 0) {
+            launch_pass_on(run->child, number);
+            /* A COMMAND that stays in spite of SIGTERM or SIGHUP is left behind at the second. */
+            if ((number == SIGTERM || number == SIGHUP) && ++*ends > 1) {
+                *status = 128 + number;
+                is_hurried = 1;
+                return false;
+            }
+        } else {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void show(struct run *run)
+{
+    struct proxy_totals totals;
+
+    proxy_totals(run->proxy, &totals);
+    view_show(run->view, totals.open_clients);
+}
+
+/* Until a signal, or COMMAND, ends it. */
+static int wait_for_end(struct run *run)
+{
+    uint64_t next_show_us = 0;
+    unsigned ends = 0;
+    int status = EXIT_DONE;
+
+    while (take_signals(run, &ends, &status)) {
+        struct pollfd fds[2] = { { .fd = run->signal_fd, .events = POLLIN }, { .fd = -1, .events = POLLIN } };
+        uint64_t now_us = clock_mono_us();
+        int timeout_ms = -1;
+
+        if (run->view != NULL && now_us < next_show_us) {
+            timeout_ms = (int)((next_show_us - now_us) / 1000) + 1;
+        } else if (run->view != NULL) {
+            if (view_wait(run->view)) {
+                show(run);
+                next_show_us = now_us + SHOW_EVERY_US;
+                continue;
+            }
+            fds[1].fd = view_fd(run->view);
+            timeout_ms = STATUS_EVERY_US / 1000;
+        }
+        if (poll(fds, 2, timeout_ms) == 0 && run->view != NULL && fds[1].fd >= 0)
+            show(run);
+    }
+    return status;
+}
+
+/* --- starting ------------------------------------------------------------------------------------------ */
+
+static char *options_as_json(const struct args *args)
+{
+    json_t *listen = json_array(), *options;
+    char *text;
+
+    for (size_t i = 0; i < args->listen.count; i++)
+        json_array_append_new(listen, json_string(args->listen.items[i]));
+    options =
+        json_pack("{s:o, s:b, s:b, s:b, s:b}", "listen", listen, "insecure", args->insecure, "no_bodies",
+                  args->no_bodies, "skip_media", args->skip_media, "durable", args->durable);
+    if (args->allow != NULL)
+        json_object_set_new(options, "allow", json_string(args->allow));
+    if (args->upstream_ca != NULL)
+        json_object_set_new(options, "upstream_ca", json_string(args->upstream_ca));
+    if (args->max_body.is_given)
+        json_object_set_new(options, "max_body", json_integer((json_int_t)args->max_body.bytes));
+    text = json_dumps(options, JSON_COMPACT);
+    json_decref(options);
+    return text;
+}
+
+static bool start_capture(struct run *run, struct err *err)
+{
+    const struct args *args = run->args;
+    char *path = config_store_path(args->store, err), *json;
+    struct capture_options options = {
+        .session_name = args->session,
+        .filter = run->filter,
+        .no_bodies = args->no_bodies,
+        .max_body = args->max_body.is_given ? args->max_body.bytes : 0,
+        .skip_media = args->skip_media,
+        .durable = args->durable,
+    };
+    bool ok;
+
+    if (path == NULL)
+        return false;
+    json = options_as_json(args);
+    options.options_json = json;
+    ok = capture_start(path, &options, &run->capture, err);
+    free(json);
+    mem_free(path);
+    return ok;
+}
+
+static bool open_ca(struct run *run, bool *out_created, struct err *err)
+{
+    char *dir = config_ca_dir(run->args->ca_dir, err);
+    bool ok = dir != NULL && ca_open(dir, KEY_EC, &run->ca, out_created, err);
+
+    mem_free(dir);
+    return ok;
+}
+
+static bool start_proxy(struct run *run, struct err *err)
+{
+    static const char *const default_listen = "127.0.0.1:8080", *const default_with_command = "127.0.0.1:0";
+    const struct args *args = run->args;
+    bool has_listen = args->listen.count != 0;
+    struct proxy_options options = {
+        .listen = has_listen              ? args->listen.items
+                  : args->command != NULL ? &default_with_command
+                                          : &default_listen,
+        .listen_count = has_listen ? args->listen.count : 1,
+        .allow = args->allow,
+        .upstream_ca = args->upstream_ca,
+        .insecure = args->insecure,
+        .max_header_bytes = (size_t)args->max_header_bytes.bytes,
+        .ca = run->ca,
+        .on_worker = on_worker,
+        .on_worker_tick = on_worker_tick,
+        .on_worker_stop = on_worker_stop,
+        .self = run,
+    };
+
+    return proxy_start(&options, &run->proxy, err);
+}
+
+static bool start_command(struct run *run, int *out_status, struct err *err)
+{
+    struct strbuf proxy = STRBUF_EMPTY;
+    struct launch_route route;
+    char **env;
+    bool ok;
+
+    if (!bundles_make(run->ca, &run->bundles, err))
+        return false;
+    lan_add_local(&proxy, proxy_listener_name(run->proxy, 0));
+    route = (struct launch_route){
+        .proxy = strbuf_text(&proxy),
+        .pem_path = bundles_pem_path(run->bundles),
+        .jks_path = bundles_jks_path(run->bundles),
+        .jks_password = bundles_jks_password(run->bundles),
+    };
+    env = launch_env(environ, &route);
+    ok = launch_start(run->args->command, env, &run->descriptors, &run->child, out_status, err);
+    launch_env_free(env);
+    strbuf_clear(&proxy);
+    return ok;
+}
+
+/* --- saying -------------------------------------------------------------------------------------------- */
+
+static void say_address(void *self, const char *address)
+{
+    struct run *run = self;
+    struct strbuf code = STRBUF_EMPTY;
+    char *url = mem_printf("http://%s/", address);
+
+    fprintf(run->out, "phones: set the proxy to %s and open http://weir.test/\n", address);
+    if (isatty(fileno(run->out)) && qr_add(&code, url))
+        fprintf(run->out, "%s%s\n", strbuf_text(&code), url);
+    strbuf_clear(&code);
+    mem_free(url);
+}
+
+static void say_start(struct run *run, bool is_new_ca)
+{
+    struct strbuf line = STRBUF_EMPTY;
+
+    for (size_t i = 0; i < proxy_listener_count(run->proxy); i++)
+        fprintf(run->out, "listening on %s\n", proxy_listener_name(run->proxy, i));
+    fflush(run->out);
+    if (run->args->quiet)
+        return;
+    if (is_new_ca)
+        fprintf(
+            run->out,
+            "made a root certificate, %s; clients have to trust it: 'weir ca trust' or http://weir.test/\n",
+            ca_cert_path(run->ca));
+    for (size_t i = 0; i < proxy_listener_count(run->proxy); i++) {
+        if (!lan_is_loopback(proxy_listener_name(run->proxy, i)))
+            lan_each(proxy_listener_name(run->proxy, i), say_address, run);
+    }
+    strbuf_add_str(&line, "recording session '");
+    text_add_shown(&line, span_of(capture_session_name(run->capture)));
+    fprintf(run->out, "%s'%s\n", strbuf_text(&line), run->args->command != NULL ? "" : "; Ctrl-C ends it");
+    strbuf_clear(&line);
+    fflush(run->out);
+}
+
+static void say_summary(const struct run *run, const struct capture_summary *summary)
+{
+    struct strbuf out = STRBUF_EMPTY;
+
+    strbuf_add_str(&out, "session '");
+    text_add_shown(&out, span_of(summary->name));
+    strbuf_add_str(&out, "': ");
+    text_add_count(&out, summary->exchanges, "exchange", "exchanges");
+    strbuf_add_str(&out, ", ");
+    text_add_count(&out, summary->hosts, "host", "hosts");
+    strbuf_add_str(&out, ", ");
+    text_add_size(&out, summary->request_bytes);
+    strbuf_add_str(&out, " up, ");
+    text_add_size(&out, summary->response_bytes);
+    strbuf_add_str(&out, " down, ");
+    text_add_count(&out, summary->errors, "error", "errors");
+    if (summary->filtered != 0) {
+        strbuf_add_str(&out, ", ");
+        text_add_count(&out, summary->filtered, "filtered out", "filtered out");
+    }
+    strbuf_add_char(&out, '\n');
+    if (summary->exchanges != 0) {
+        strbuf_add_str(&out, "export it: weir export collection ");
+        text_add_shell(&out, summary->name);
+        strbuf_add_str(&out, " -o collection.json\n");
+    }
+    fputs(strbuf_text(&out), run->out);
+    fflush(run->out);
+    strbuf_clear(&out);
+}
+
+static void hint_nothing_came(void)
+{
+    fputs("weir: nothing of the command reached weir; perhaps it obeys no proxy variables: Node.js before 24 "
+          "ignores "
+          "them, Go ignores them for localhost; try its own proxy option\n",
+          stderr);
+}
+
+/* --- the whole ----------------------------------------------------------------------------------------- */
+
+static void start_view(struct run *run)
+{
+    int fd = fileno(run->out);
+    struct view_options options = {
+        .fd = fd,
+        .has_colour = style_is_wanted(fd),
+        .has_status = run->args->command == NULL && isatty(fd),
+        .filter = run->filter,
+    };
+
+    if (run->args->quiet)
+        return;
+    run->view = view_new(&options);
+    if (options.has_status && isatty(STDERR_FILENO))
+        log_sink(view_note_log, run->view);
+}
+
+static void stop_proxy(struct run *run)
+{
+    struct proxy_totals totals = { 0 };
+
+    if (run->proxy == NULL)
+        return;
+    proxy_totals(run->proxy, &totals);
+    hurry_at_signals(run);
+    proxy_stop(run->proxy, GRACE_US, &is_hurried);
+    run->proxy = NULL;
+    if (run->child != 0 && totals.clients == 0)
+        hint_nothing_came();
+}
+
+/* Ends what was begun; the exit status, which is status unless this is what fails. */
+static int finish(struct run *run, int status)
+{
+    struct capture_summary summary;
+    struct err err;
+    bool is_ended;
+
+    stop_proxy(run);
+    log_sink(NULL, NULL);
+    if (run->view != NULL)
+        view_finish(run->view, LAST_LINES_MS);
+    if (run->capture != NULL) {
+        is_ended = capture_end(run->capture, &summary, &err);
+        if (!is_ended) {
+            command_fail(&err);
+            status = status != EXIT_DONE ? status : EXIT_FAILED;
+        } else {
+            if (!run->args->quiet)
+                say_summary(run, &summary);
+            capture_summary_clear(&summary);
+        }
+    }
+    bundles_free(run->bundles);
+    view_free(run->view);
+    ca_unref(run->ca);
+    filter_unref(run->filter);
+    if (run->signal_fd >= 0)
+        close(run->signal_fd);
+    return status;
+}
+
+static bool check_args(const struct args *args, struct err *err)
+{
+    const struct arg_size *bytes = &args->max_header_bytes;
+
+    if (bytes->is_given && (bytes->bytes < MIN_HEADER_BYTES || bytes->bytes > MAX_HEADER_BYTES))
+        return err_set(err, ERR_USAGE, "'--max-header-bytes' is between 1k and 16M");
+    return true;
+}
+
+static void raise_descriptor_limit(struct run *run)
+{
+    struct rlimit raised;
+
+    if (getrlimit(RLIMIT_NOFILE, &run->descriptors) != 0)
+        return;
+    raised = run->descriptors;
+    raised.rlim_cur = raised.rlim_max;
+    /* Without it the limit that is there holds, and accepting pauses earlier. */
+    (void)setrlimit(RLIMIT_NOFILE, &raised);
+}
+
+int cmd_capture(const struct args *args)
+{
+    struct run run = { .args = args, .out = args->command != NULL ? stderr : stdout, .signal_fd = -1 };
+    int failed_status = args->command != NULL ? LAUNCH_FAILED : -1;
+    bool is_new_ca = false;
+    struct err err;
+    int status;
+
+    launch_note_descriptors();
+    raise_descriptor_limit(&run);
+    log_setup(args->log_level != 0 ? (enum log_level)(args->log_level - 1) : LOG_LEVEL_WARN,
+              args->log_format == 2 ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT);
+    if (!check_args(args, &err) || (args->filter != NULL && !filter_parse(args->filter, &run.filter, &err)))
+        goto failed;
+    if (!open_signals(&run, &err) || !open_ca(&run, &is_new_ca, &err) || !start_capture(&run, &err))
+        goto failed;
+    start_view(&run);
+    if (!start_proxy(&run, &err))
+        goto failed;
+    say_start(&run, is_new_ca);
+    if (args->command != NULL && !start_command(&run, &failed_status, &err))
+        goto failed;
+    status = wait_for_end(&run);
+    return finish(&run, status);
+
+failed:
+    status = command_fail(&err);
+    return finish(&run, failed_status >= 0 ? failed_status : status);
+}

@@ -1,0 +1,393 @@
+#include <ctype.h>
+
+#include "proxy/base/mem.h"
+#include "tools/opt.h"
+
+#define CAPTURE  OPT_OF(COMMAND_CAPTURE)
+#define SESSIONS OPT_OF(COMMAND_SESSIONS)
+#define LIST     OPT_OF(COMMAND_LIST)
+#define SHOW     OPT_OF(COMMAND_SHOW)
+#define EXPORT   OPT_OF(COMMAND_EXPORT)
+#define COOKIES  OPT_OF(COMMAND_COOKIES)
+#define CA       OPT_OF(COMMAND_CA)
+#define HELP     OPT_OF(COMMAND_HELP)
+#define EVERY    (OPT_OF(COMMAND_COUNT) - 1)
+
+#define AT(field) offsetof(struct args, field)
+
+/* Shown in this order: what a command is about first, what all have in common last. */
+static const struct opt opts[] = {
+    { CAPTURE, "listen", 0, OPT_LIST, "ADDR:PORT", AT(listen),
+      "where to accept clients; may be given again; port 0 is any free one "
+      "(default 127.0.0.1:8080, with COMMAND 127.0.0.1:0)" },
+    { CAPTURE, "allow", 0, OPT_TEXT, "CIDR[,...]", AT(allow),
+      "who may use a listener that is not on loopback; without it such a listener is refused" },
+    { CAPTURE, "session", 0, OPT_TEXT, "NAME", AT(session),
+      "name of the session; the name of an ended one continues it (default: date and time)" },
+    { CAPTURE, "filter", 0, OPT_TEXT, "EXPR", AT(filter),
+      "record only what matches, e.g. 'host:*.example.com -path:/health status:4xx'" },
+    { CAPTURE, "no-bodies", 0, OPT_FLAG, NULL, AT(no_bodies),
+      "record no bodies; sizes and headers always are" },
+    { CAPTURE, "max-body", 0, OPT_SIZE, "SIZE", AT(max_body),
+      "record at most so much of each body, e.g. 10M" },
+    { CAPTURE, "skip-media", 0, OPT_FLAG, NULL, AT(skip_media),
+      "record no bodies of images, audio, video and fonts" },
+    { CAPTURE, "upstream-ca", 0, OPT_FILE, "FILE", AT(upstream_ca),
+      "PEM file of roots to trust for origins, besides the system's" },
+    { CAPTURE, "insecure", 0, OPT_FLAG, NULL, AT(insecure), "do not verify origins' certificates" },
+    { CAPTURE, "max-header-bytes", 0, OPT_SIZE, "SIZE", AT(max_header_bytes),
+      "longest header section that is accepted (default 64k)" },
+    { CAPTURE, "durable", 0, OPT_FLAG, NULL, AT(durable),
+      "wait for the disk at each batch: a power cut then loses no more than kill -9 does" },
+    { CAPTURE, "quiet", 0, OPT_FLAG, NULL, AT(quiet), "print only errors and where weir listens" },
+    { CAPTURE, "log-level", 0, OPT_CHOICE, "error|warn|info|debug", AT(log_level),
+      "how much of its own doings weir tells on stderr (default warn)" },
+    { CAPTURE, "log-format", 0, OPT_CHOICE, "text|json", AT(log_format),
+      "how log lines look (default text)" },
+
+    { LIST | EXPORT, "filter", 0, OPT_TEXT, "EXPR", AT(filter),
+      "only what matches, e.g. 'host:*.example.com method:POST status:4xx'" },
+    { LIST, "follow", 0, OPT_FLAG, NULL, AT(follow), "wait for more, until the session ends" },
+    { SHOW, "body", 0, OPT_CHOICE, "request|response", AT(body), "only that body, decoded" },
+    { SHOW, "raw", 0, OPT_FLAG, NULL, AT(raw),
+      "bytes as they were on the wire: nothing decoded or indented" },
+    { EXPORT, "output", 'o', OPT_FILE, "FILE", AT(output),
+      "where to write; - is stdout (the default); a file is readable by its owner alone" },
+    { EXPORT, "group-by", 0, OPT_CHOICE, "domain|endpoint|both|chronological", AT(group_by),
+      "folders of a collection (default both)" },
+    { EXPORT, "name", 0, OPT_TEXT, "NAME", AT(name),
+      "what the exported document calls itself (default: the session)" },
+    { EXPORT | COOKIES, "domain", 0, OPT_LIST, "DOMAIN", AT(domains),
+      "only cookies of this domain and what is below it; may be given again" },
+    { CA, "key-type", 0, OPT_CHOICE, "ec|rsa", AT(key_type),
+      "kind of key for create: rsa is for old clients (default ec)" },
+    { CA, "force", 0, OPT_FLAG, NULL, AT(force),
+      "create: replace the CA that is there; its files are kept aside" },
+    { SESSIONS | LIST | SHOW | COOKIES | CA, "json", 0, OPT_FLAG, NULL, AT(json), "JSON for programs" },
+    { HELP, "completion", 0, OPT_CHOICE, "bash|zsh", AT(completion), NULL },
+
+    { EVERY & ~(CA | HELP), "store", 0, OPT_FILE, "FILE", AT(store),
+      "the store (default $XDG_DATA_HOME/weir/weir.db)" },
+    { CAPTURE | CA, "ca-dir", 0, OPT_FOLDER, "DIR", AT(ca_dir),
+      "folder of the CA, made at first use (default $XDG_CONFIG_HOME/weir)" },
+    /* Taken by the others too, so that one alias serves all commands. */
+    { EVERY & ~(CAPTURE | CA), "ca-dir", 0, OPT_FOLDER, "DIR", AT(ca_dir), NULL },
+    { CA | HELP, "store", 0, OPT_FILE, "FILE", AT(store), NULL },
+    { EVERY, "help", 'h', OPT_FLAG, NULL, AT(help), "this text" },
+};
+
+#define OPT_COUNT (sizeof opts / sizeof opts[0])
+
+const struct opt *opt_next(enum command_id command, size_t *i)
+{
+    for (; *i < OPT_COUNT; (*i)++) {
+        if ((opts[*i].commands & OPT_OF(command)) != 0)
+            return &opts[*i];
+    }
+    return NULL;
+}
+
+static const struct opt *find(enum command_id command, struct span name, char letter)
+{
+    for (size_t i = 0; opt_next(command, &i) != NULL; i++) {
+        if (letter != 0 ? opts[i].letter == letter : span_eq(span_of(opts[i].name), name))
+            return &opts[i];
+    }
+    return NULL;
+}
+
+/* --- guessing ------------------------------------------------------------------------------------------ */
+
+/* How many insertions, deletions, changes and swaps of neighbours lead from a to b (optimal string
+ * alignment), for words of at most MAX_WORD letters. */
+#define MAX_WORD 31
+static size_t distance(const char *a, const char *b)
+{
+    size_t cost[MAX_WORD + 1][MAX_WORD + 1];
+    size_t a_len = strlen(a), b_len = strlen(b);
+
+    for (size_t i = 0; i <= a_len; i++) {
+        for (size_t j = 0; j <= b_len; j++) {
+            size_t best;
+
+            if (i == 0 || j == 0) {
+                cost[i][j] = i + j;
+                continue;
+            }
+            best = cost[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
+            if (cost[i - 1][j] + 1 < best)
+                best = cost[i - 1][j] + 1;
+            if (cost[i][j - 1] + 1 < best)
+                best = cost[i][j - 1] + 1;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+                cost[i - 2][j - 2] + 1 < best)
+                best = cost[i - 2][j - 2] + 1;
+            cost[i][j] = best;
+        }
+    }
+    return cost[a_len][b_len];
+}
+
+const char *opt_guess(const char *text, const char *const *candidates)
+{
+    size_t len = strlen(text), best_distance = len / 3 + 1;
+    const char *best = NULL;
+
+    if (len < 2 || len > MAX_WORD)
+        return NULL;
+    for (; *candidates != NULL; candidates++) {
+        size_t here;
+
+        if (strlen(*candidates) > MAX_WORD)
+            continue;
+        here = strncmp(*candidates, text, len) == 0 ? 0 : distance(text, *candidates);
+        if (here < best_distance || (here == best_distance && best == NULL)) {
+            best = *candidates;
+            best_distance = here;
+        }
+    }
+    return best;
+}
+
+static bool unknown_option(enum command_id command, struct span name, struct err *err)
+{
+    const char *names[OPT_COUNT + 1] = { NULL };
+    size_t count = 0;
+    char *typed = mem_spandup(name);
+    const char *guess;
+
+    for (size_t i = 0; opt_next(command, &i) != NULL; i++) {
+        if (opts[i].help != NULL)
+            names[count++] = opts[i].name;
+    }
+    guess = opt_guess(typed, names);
+    if (guess != NULL)
+        err_set(err, ERR_USAGE, "unknown option '--%s'; did you mean '--%s'?", typed, guess);
+    else
+        err_set(err, ERR_USAGE, "unknown option '--%s'", typed);
+    mem_free(typed);
+    return false;
+}
+
+/* --- values -------------------------------------------------------------------------------------------- */
+
+bool opt_parse_size(const char *text, uint64_t *out_bytes)
+{
+    size_t digits = strspn(text, "0123456789");
+    const char *unit = text + digits;
+    unsigned shift = 0;
+    uint64_t value;
+
+    if (!span_u64(span_make(text, digits), &value))
+        return false;
+    switch (tolower((unsigned char)*unit)) {
+    case 'k':
+        shift = 10;
+        break;
+    case 'm':
+        shift = 20;
+        break;
+    case 'g':
+        shift = 30;
+        break;
+    case 't':
+        shift = 40;
+        break;
+    }
+    if (shift != 0)
+        unit++;
+    if (*unit != '\0' && strcasecmp(unit, "b") != 0 && (shift == 0 || strcasecmp(unit, "ib") != 0))
+        return false;
+    if (value > UINT64_MAX >> shift)
+        return false;
+    *out_bytes = value << shift;
+    return true;
+}
+
+struct span opt_choice(const char *choices, size_t choice)
+{
+    struct span rest = span_of(choices), part = SPAN_NONE;
+
+    for (size_t i = 0; i < choice; i++) {
+        if (!span_split(&rest, '|', &part))
+            return SPAN_NONE;
+    }
+    return part;
+}
+
+static void list_add(struct arg_list *list, const char *text)
+{
+    list->items = mem_realloc(list->items, (list->count + 1) * sizeof list->items[0]);
+    list->items[list->count++] = text;
+}
+
+static bool set_choice(const struct opt *opt, const char *text, int *out_choice, struct err *err)
+{
+    struct span part;
+
+    for (size_t i = 1; (part = opt_choice(opt->value, i)).len != 0; i++) {
+        if (span_eq(part, span_of(text))) {
+            *out_choice = (int)i;
+            return true;
+        }
+    }
+    return err_set(err, ERR_USAGE, "'--%s' is one of %s, not '%s'", opt->name, opt->value, text);
+}
+
+static bool set_value(const struct opt *opt, const char *text, struct args *args, struct err *err)
+{
+    void *field = (char *)args + opt->offset;
+
+    if (opt->kind == OPT_FLAG) {
+        *(bool *)field = true;
+        return true;
+    }
+    if (*text == '\0' && opt->kind != OPT_TEXT)
+        return err_set(err, ERR_USAGE, "'--%s' has an empty value; it wants %s", opt->name, opt->value);
+    switch (opt->kind) {
+    case OPT_FLAG:
+        break;
+    case OPT_TEXT:
+    case OPT_FILE:
+    case OPT_FOLDER:
+        *(const char **)field = text;
+        break;
+    case OPT_LIST:
+        list_add(field, text);
+        break;
+    case OPT_CHOICE:
+        return set_choice(opt, text, field, err);
+    case OPT_SIZE: {
+        struct arg_size *size = field;
+        if (!opt_parse_size(text, &size->bytes))
+            return err_set(err, ERR_USAGE, "'--%s' is a size like 4096, 10k or 1M, not '%s'", opt->name,
+                           text);
+        size->is_given = true;
+        break;
+    }
+    }
+    return true;
+}
+
+/* --- parsing ------------------------------------------------------------------------------------------- */
+
+/* One option at *argv, which moves to the last word that belongs to it. */
+static bool parse_option(enum command_id command, char *const **argv, struct args *args, struct err *err)
+{
+    const char *word = **argv, *value = NULL;
+    const struct opt *opt;
+
+    if (word[1] == '-') {
+        size_t name_len = strcspn(word + 2, "=");
+        struct span name = span_make(word + 2, name_len);
+
+        opt = find(command, name, 0);
+        if (opt == NULL)
+            return unknown_option(command, name, err);
+        if (word[2 + name_len] == '=')
+            value = word + 2 + name_len + 1;
+    } else {
+        opt = find(command, SPAN_NONE, word[1]);
+        if (opt == NULL)
+            return err_set(err, ERR_USAGE, "unknown option '%s'", word);
+        if (word[2] != '\0')
+            value = word + 2;
+    }
+    if (opt->kind == OPT_FLAG && value != NULL)
+        return err_set(err, ERR_USAGE, "'--%s' takes no value", opt->name);
+    if (opt->kind != OPT_FLAG && value == NULL) {
+        value = (*argv)[1];
+        if (value == NULL || strcmp(value, "--") == 0)
+            return err_set(err, ERR_USAGE, "'--%s' wants a value: %s", opt->name, opt->value);
+        (*argv)++;
+    }
+    return set_value(opt, value, args, err);
+}
+
+bool opt_parse(enum command_id command, char *const *argv, struct args *out_args, struct err *err)
+{
+    bool has_dashes = false;
+
+    memset(out_args, 0, sizeof *out_args);
+    for (; *argv != NULL && !has_dashes; argv++) {
+        const char *word = *argv;
+
+        if (strcmp(word, "--") == 0) {
+            has_dashes = true;
+            continue;
+        }
+        if (word[0] != '-' || word[1] == '\0') {
+            list_add(&out_args->operands, word);
+        } else if (!parse_option(command, &argv, out_args, err)) {
+            args_clear(out_args);
+            return false;
+        }
+    }
+    if (has_dashes && command == COMMAND_CAPTURE) {
+        if (*argv == NULL) {
+            args_clear(out_args);
+            return err_set(err, ERR_USAGE, "no command after '--'");
+        }
+        out_args->command = argv;
+        return true;
+    }
+    for (; *argv != NULL; argv++)
+        list_add(&out_args->operands, *argv);
+    return true;
+}
+
+void args_clear(struct args *args)
+{
+    mem_free(args->listen.items);
+    mem_free(args->domains.items);
+    mem_free(args->operands.items);
+    memset(args, 0, sizeof *args);
+}
+
+/* --- help ---------------------------------------------------------------------------------------------- */
+
+#define HELP_COLUMNS 79
+#define HELP_INDENT  28
+
+static void add_wrapped(struct strbuf *out, const char *text, size_t column)
+{
+    struct span rest = span_of(text), word;
+
+    while (span_split(&rest, ' ', &word)) {
+        if (column + 1 + word.len > HELP_COLUMNS) {
+            strbuf_printf(out, "\n%*s", HELP_INDENT, "");
+            column = HELP_INDENT;
+        } else if (column > HELP_INDENT) {
+            strbuf_add_char(out, ' ');
+            column++;
+        }
+        strbuf_add(out, word);
+        column += word.len;
+    }
+    strbuf_add_char(out, '\n');
+}
+
+void opt_add_help(struct strbuf *out, enum command_id command)
+{
+    for (size_t i = 0; opt_next(command, &i) != NULL; i++) {
+        const struct opt *opt = &opts[i];
+        size_t start = out->len, column;
+
+        if (opt->help == NULL)
+            continue;
+        if (opt->letter != 0)
+            strbuf_printf(out, "  -%c, ", opt->letter);
+        else
+            strbuf_add_str(out, "  ");
+        strbuf_printf(out, "--%s", opt->name);
+        if (opt->value != NULL)
+            strbuf_printf(out, " %s", opt->value);
+        column = out->len - start;
+        if (column + 2 > HELP_INDENT) {
+            strbuf_add_char(out, '\n');
+            column = 0;
+        }
+        strbuf_printf(out, "%*s", (int)(HELP_INDENT - column), "");
+        add_wrapped(out, opt->help, HELP_INDENT);
+    }
+}
