@@ -1,0 +1,80 @@
+/* jar: the cookies of a session, by RFC 6265bis §5.7 and §5.8, as the client that was captured holds them.
+ *
+ * Fed with every observation in order; afterwards it answers what a client would send. Public suffixes are
+ * libpsl's. Where the standard leaves room it does what Chromium does: http on a loopback host counts as
+ * secure, a partitioned cookie must be Secure, names with the prefixes __Secure-, __Host-, __Http- and
+ * __Host-Http- (in any case) keep what they promise. Two things are not known here and not judged: the site
+ * that embedded a request (SameSite of a third party, the partition's key), and a browser's own limits:
+ * nothing is evicted, and an expiry date stays what the origin said, however far away.
+ *
+ * A cookie that was only ever seen in Cookie fields was set before the capture began: it is inferred, as
+ * host-only, for path "/", until the end of the session; a Set-Cookie of that name for that host replaces it
+ * or deletes it.
+ *
+ * Times are wall clock, µs since 1970, and always the caller's: a jar has no clock. The owner's thread only.
+ */
+#ifndef WEIR_CAPTURE_JAR_H
+#define WEIR_CAPTURE_JAR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "capture/set_cookie.h"
+#include "proxy/base/err.h"
+#include "proxy/base/span.h"
+#include "proxy/base/strbuf.h"
+
+struct jar;
+
+struct jar_cookie {
+    struct span name, value; /* bytes, without control characters but a tab; the name may be empty */
+    const char *domain;      /* canonical: lower case, A-labels, no dot in front; IPv6 without brackets */
+    const char *path;
+    bool is_host_only, is_secure, is_http_only, is_partitioned, is_inferred;
+    bool is_persistent; /* else it lasts as long as the client runs, and expires_us is 0 */
+    enum same_site same_site;
+    const char *priority; /* as it was spelled; "" none */
+    int64_t expires_us;
+    uint64_t created_us; /* of the first cookie of this identity: replacing keeps it */
+    uint64_t set_us;     /* of the value that it has now */
+};
+
+/* Where an observation was made, or a cookie would be sent. host is without brackets, path without a query.
+ */
+struct jar_request {
+    struct span scheme, host, path;
+};
+
+struct jar *jar_new(void);
+void jar_free(struct jar *jar); /* NULL is fine */
+
+/* One Set-Cookie field's value. False when a user agent ignores it, with the reason: ERR_PROTO. */
+bool jar_add_set(struct jar *jar, const struct jar_request *request, uint64_t time_us, struct span line,
+                 struct err *err);
+
+/* One pair of a Cookie field. A cookie that the jar would send there explains it, and takes over the value (a
+ * page's script may have changed it, though not an HttpOnly one); only what nothing explains is inferred. */
+void jar_add_sent(struct jar *jar, const struct jar_request *request, uint64_t time_us, struct span name,
+                  struct span value);
+
+/* Every cookie that has not expired at now_us, in order of creation. each returns false to stop. */
+void jar_each(const struct jar *jar, uint64_t now_us,
+              bool (*each)(void *self, const struct jar_cookie *cookie), void *self);
+
+/* The value of the Cookie field that a client would send, in the order of §5.8.3; nothing is added when there
+ * is no cookie. */
+void jar_for_url(const struct jar *jar, const struct jar_request *request, uint64_t now_us,
+                 struct strbuf *out);
+
+/* Which cookies are meant by --domain: "example.com" takes that domain and all below it,
+ * "https://example.com" what that host would be sent, cookies of its parent domains included. */
+struct jar_scope {
+    char host[256]; /* canonical; "" takes all */
+    bool is_host;
+    bool is_secure; /* with is_host: over https, or to a loopback host */
+};
+/* NULL or "": all. ERR_USAGE. */
+bool jar_scope_parse(const char *text, struct jar_scope *out_scope, struct err *err);
+bool jar_scope_takes(const struct jar_scope *scope, const struct jar_cookie *cookie);
+
+#endif
