@@ -13,7 +13,6 @@
 #ifndef WEIR_EXCHANGE_TAP_H
 #define WEIR_EXCHANGE_TAP_H
 
-#include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,6 +20,9 @@
 #include "proxy/base/span.h"
 #include "proxy/http/message.h"
 #include "proxy/http/url.h"
+
+/* Room for "address:port" of any kind, IPv6 in brackets and with a scope. */
+#define TAP_ADDRESS_BYTES 80
 
 enum tap_answer { TAP_GO, TAP_SLOWER };
 
@@ -73,16 +75,16 @@ enum tap_outcome {
 
 struct tap_exchange {
     /* Known at on_request. */
-    uint64_t started_us;                    /* wall clock: first byte of the request */
-    char client_addr[INET6_ADDRSTRLEN + 8]; /* "address:port", IPv6 in brackets */
-    const char *scheme;                     /* "http", "https"; "tcp" and "tls" for tunnels */
-    char host[URL_HOST_BYTES]; /* of the recorded URL: Host or :authority, else what was dialled */
+    uint64_t started_us;                 /* wall clock: first byte of the request */
+    char client_addr[TAP_ADDRESS_BYTES]; /* "address:port", IPv6 in brackets */
+    const char *scheme;                  /* "http", "https"; "tcp" and "tls" for tunnels */
+    char host[URL_HOST_BYTES];           /* of the recorded URL: Host or :authority, else what was dialled */
     uint16_t port;
     struct tap_tls *client_tls; /* NULL: none */
 
     /* Known as it goes on; final at on_done. */
     int64_t times[TAP_T_COUNT];
-    char origin_addr[INET6_ADDRSTRLEN + 8];
+    char origin_addr[TAP_ADDRESS_BYTES];
     struct tap_tls *origin_tls;
     unsigned flags;                                   /* enum tap_flag */
     unsigned attempts;                                /* upstream connections tried */

@@ -16,8 +16,8 @@ static bool connect_target(struct span target, struct target *out_target, struct
     return true;
 }
 
-static bool absolute_target(const struct http_head *head, struct target *out_target, struct span *out_path,
-                            struct err *err)
+static bool absolute_target(const struct http_head *head, struct strbuf *scratch, struct target *out_target,
+                            struct span *out_path, struct err *err)
 {
     struct url url;
     uint16_t default_port;
@@ -32,17 +32,21 @@ static bool absolute_target(const struct http_head *head, struct target *out_tar
     out_target->port = url.authority.port != 0 ? url.authority.port : default_port;
     out_target->is_tls = span_ieq(url.scheme, SPAN("https"));
     /* RFC 9112 §3.2.4: OPTIONS without a path asks about the server as a whole. */
-    if (url.target.len != 0 && url.target.ptr[0] == '/')
+    if (url.target.len != 0 && url.target.ptr[0] == '/') {
         *out_path = url.target;
-    else if (url.target.len == 0)
+    } else if (url.target.len == 0) {
         *out_path = span_eq(head->method, SPAN("OPTIONS")) ? SPAN("*") : SPAN("/");
-    else
-        return err_set(err, ERR_URL, "a query needs a path before it: '%.*s'", SPAN_ARG(head->target));
+    } else { /* "http://host?query" */
+        strbuf_reset(scratch);
+        strbuf_add_char(scratch, '/');
+        strbuf_add(scratch, url.target);
+        *out_path = strbuf_span(scratch);
+    }
     return true;
 }
 
-bool forward_target(const struct http_head *head, enum forward_kind *out_kind, struct target *out_target,
-                    struct span *out_path, struct err *err)
+bool forward_target(const struct http_head *head, struct strbuf *scratch, enum forward_kind *out_kind,
+                    struct target *out_target, struct span *out_path, struct err *err)
 {
     if (span_eq(head->method, SPAN("CONNECT"))) {
         *out_kind = FORWARD_CONNECT;
@@ -54,5 +58,5 @@ bool forward_target(const struct http_head *head, enum forward_kind *out_kind, s
         return true;
     }
     *out_kind = FORWARD_REQUEST;
-    return absolute_target(head, out_target, out_path, err);
+    return absolute_target(head, scratch, out_target, out_path, err);
 }

@@ -6,6 +6,7 @@
 #define WEIR_MODE_FORWARD_H
 
 #include "proxy/base/err.h"
+#include "proxy/base/strbuf.h"
 #include "proxy/http/message.h"
 #include "proxy/mode/target.h"
 
@@ -15,8 +16,8 @@ enum forward_kind {
     FORWARD_SELF,    /* weir itself; *out_path is what is asked */
 };
 
-/* out_path is borrowed from head, or static. ERR_PROTO, ERR_URL: answer 400. */
-bool forward_target(const struct http_head *head, enum forward_kind *out_kind, struct target *out_target,
-                    struct span *out_path, struct err *err);
+/* out_path is borrowed from head or scratch, or static. ERR_PROTO, ERR_URL: answer 400. */
+bool forward_target(const struct http_head *head, struct strbuf *scratch, enum forward_kind *out_kind,
+                    struct target *out_target, struct span *out_path, struct err *err);
 
 #endif

@@ -1,0 +1,24 @@
+/* client: a client's connection, growing its layers as the bytes tell what they are.
+ *
+ *     HTTP ──CONNECT──> SNIFF ──ClientHello──> HANDSHAKE ──> SNIFF ──request line──> HTTP (to that origin)
+ *                         │                                    │
+ *                         ├──request line──> HTTP              └──anything else, or the origin speaks
+ * first──> TUNNEL └──anything else, or the origin speaks first──> TUNNEL
+ *
+ * One exchange at a time; what a client sends ahead waits in its link. Lives and dies on its worker. */
+#ifndef WEIR_LIVE_CLIENT_H
+#define WEIR_LIVE_CLIENT_H
+
+#include "proxy/live/live.h"
+
+struct client;
+
+/* fd becomes the client's. */
+void client_new(struct live *live, int fd, const struct address *address, uint64_t accepted_us);
+struct client *client_next(struct client *client); /* of its worker; NULL: it is the last */
+/* Nothing new begins: closed now if it is between exchanges, else at the end of the one under way. */
+void client_drain(struct client *client);
+/* Now; an exchange under way is recorded as aborted. */
+void client_abort(struct client *client, const char *why);
+
+#endif

@@ -1,0 +1,258 @@
+#include "proxy/live/proxy.h"
+
+#include <pthread.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "proxy/base/clock.h"
+#include "proxy/base/mem.h"
+#include "proxy/live/client.h"
+#include "proxy/live/pool.h"
+#include "proxy/live/proxy_impl.h"
+#include "proxy/net/worker.h"
+
+/* How often a worker's listeners are called for what they hold back: a quarter of what may be lost in a
+ * crash. */
+#define TICK_US (50 * 1000ull)
+
+/* Some 20 MB when full: more hosts than a day of browsing meets. */
+#define MAX_LEAVES 10000
+
+struct proxy {
+    struct live_shared shared;
+    struct proxy_options options;
+    struct workers *workers;
+    char (*names)[ADDRESS_TEXT_BYTES];
+    size_t name_count;
+    pthread_mutex_t lock; /* over what follows: draining */
+    pthread_cond_t drained;
+    unsigned undrained; /* workers that still have clients */
+};
+
+/* --- one worker ----------------------------------------------------------------------------------------- */
+
+static void on_tick(void *self)
+{
+    struct live *live = self;
+
+    live->proxy->options.on_worker_tick(live->owner_self);
+    loop_timer_set(&live->tick, TICK_US);
+}
+
+static void *on_start(void *arg, struct worker *worker)
+{
+    struct proxy *proxy = arg;
+    struct live *live = mem_new(struct live);
+
+    live->shared = &proxy->shared;
+    live->proxy = proxy;
+    live->worker = worker;
+    live->loop = worker_loop(worker);
+    live->resolver = worker_resolver(worker);
+    live->pool = pool_new();
+    live->tls_sessions = tls_sessions_new();
+    TAILQ_INIT(&live->clients);
+    if (proxy->options.on_worker != NULL)
+        live->owner_self = proxy->options.on_worker(proxy->options.self, worker, &live->tap);
+    loop_timer_init(&live->tick, live->loop, on_tick, live);
+    if (proxy->options.on_worker_tick != NULL)
+        loop_timer_set(&live->tick, TICK_US);
+    return live;
+}
+
+static void on_client(void *self, int fd, const struct address *address, uint64_t accepted_us,
+                      unsigned listener)
+{
+    (void)listener; /* one mode for all of them */
+    client_new(self, fd, address, accepted_us);
+}
+
+static void on_stop(void *self)
+{
+    struct live *live = self;
+
+    loop_timer_clear(&live->tick);
+    if (live->proxy->options.on_worker_stop != NULL)
+        live->proxy->options.on_worker_stop(live->owner_self);
+    pool_free(live->pool);
+    tls_sessions_free(live->tls_sessions);
+    mem_free(live);
+}
+
+static const struct worker_events worker_events = { on_start, on_client, on_stop };
+
+/* --- draining ------------------------------------------------------------------------------------------- */
+
+static void tell_drained(struct live *live)
+{
+    pthread_mutex_lock(&live->proxy->lock);
+    live->proxy->undrained--;
+    pthread_cond_signal(&live->proxy->drained);
+    pthread_mutex_unlock(&live->proxy->lock);
+}
+
+void live_client_gone(struct live *live)
+{
+    if (live->is_draining && TAILQ_EMPTY(&live->clients))
+        tell_drained(live);
+}
+
+static void drain_worker(void *self)
+{
+    struct live *live = self;
+    struct client *client, *next;
+
+    if (TAILQ_EMPTY(&live->clients)) {
+        live->is_draining = true;
+        tell_drained(live);
+        return;
+    }
+    live->is_draining = true;
+    for (client = TAILQ_FIRST(&live->clients); client != NULL; client = next) {
+        next = client_next(client);
+        client_drain(client);
+    }
+}
+
+static void abort_worker(void *self)
+{
+    struct live *live = self;
+
+    while (!TAILQ_EMPTY(&live->clients))
+        client_abort(TAILQ_FIRST(&live->clients), "weir was stopped");
+}
+
+static bool wait_drained(struct proxy *proxy, uint64_t grace_us, const volatile int *hurry)
+{
+    uint64_t until = clock_mono_us() + grace_us;
+    bool is_drained;
+
+    pthread_mutex_lock(&proxy->lock);
+    while (proxy->undrained != 0 && clock_mono_us() < until && (hurry == NULL || *hurry == 0)) {
+        struct timespec wake;
+        clock_gettime(CLOCK_REALTIME, &wake);
+        wake.tv_nsec += 20 * 1000 * 1000;
+        if (wake.tv_nsec >= 1000000000) {
+            wake.tv_sec++;
+            wake.tv_nsec -= 1000000000;
+        }
+        pthread_cond_timedwait(&proxy->drained, &proxy->lock, &wake);
+    }
+    is_drained = proxy->undrained == 0;
+    pthread_mutex_unlock(&proxy->lock);
+    return is_drained;
+}
+
+/* --- starting ------------------------------------------------------------------------------------------- */
+
+static void proxy_free(struct proxy *proxy)
+{
+    leaf_cache_free(proxy->shared.leaf_cache);
+    tls_server_free(proxy->shared.tls_server);
+    tls_client_free(proxy->shared.tls_client);
+    devices_free(proxy->shared.devices);
+    access_clear(&proxy->shared.access);
+    pthread_mutex_destroy(&proxy->lock);
+    pthread_cond_destroy(&proxy->drained);
+    mem_free(proxy->names);
+    mem_free(proxy);
+}
+
+static bool check_exposure(const struct proxy_options *options, const char *text,
+                           const struct address *address, struct err *err)
+{
+    if (options->allow != NULL || address_is_loopback(address))
+        return true;
+    return err_set(
+        err, ERR_USAGE,
+        "'%s' can be reached from other machines: say who may use it, for example --allow 192.168.0.0/16",
+        text);
+}
+
+static bool bind_all(struct proxy *proxy, unsigned count, int *fds, struct err *err)
+{
+    const struct proxy_options *options = &proxy->options;
+
+    for (size_t i = 0; i < options->listen_count; i++) {
+        struct address wanted, bound;
+        if (!listen_parse(options->listen[i], &wanted, err) ||
+            !check_exposure(options, options->listen[i], &wanted, err) ||
+            !listen_bind(&wanted, count, fds + i * count, &bound, err)) {
+            for (size_t k = 0; k < i * count; k++)
+                close(fds[k]);
+            return false;
+        }
+        address_format(&bound, proxy->names[i], sizeof proxy->names[i]);
+        access_add_own(&proxy->shared.access, &bound);
+    }
+    return true;
+}
+
+bool proxy_start(const struct proxy_options *options, struct proxy **out_proxy, struct err *err)
+{
+    struct proxy *proxy = mem_new(struct proxy);
+    struct tls_client_options tls_options = { options->upstream_ca, options->insecure };
+    unsigned count = options->workers != 0 ? options->workers : worker_default_count();
+    int *fds = mem_array(int, options->listen_count *count);
+    bool ok = false;
+
+    proxy->options = *options;
+    pthread_mutex_init(&proxy->lock, NULL);
+    pthread_cond_init(&proxy->drained, NULL);
+    proxy->names = mem_calloc(options->listen_count, sizeof *proxy->names);
+    proxy->name_count = options->listen_count;
+    proxy->shared.ca = options->ca;
+    proxy->shared.limits = H1_LIMITS_DEFAULT;
+    if (options->max_header_bytes != 0)
+        proxy->shared.limits.max_header_bytes = options->max_header_bytes;
+    proxy->shared.devices = devices_new();
+    if (!access_init(&proxy->shared.access, options->allow, err) ||
+        !tls_client_new(&tls_options, &proxy->shared.tls_client, err) || !bind_all(proxy, count, fds, err))
+        goto out;
+    proxy->shared.tls_server = tls_server_new(options->ca);
+    proxy->shared.leaf_cache = leaf_cache_new(options->ca, MAX_LEAVES);
+    if (!workers_start(count, fds, (unsigned)options->listen_count, &worker_events, proxy, &proxy->workers,
+                       err))
+        goto out;
+    *out_proxy = proxy;
+    proxy = NULL;
+    ok = true;
+out:
+    if (proxy != NULL)
+        proxy_free(proxy);
+    mem_free(fds);
+    return ok;
+}
+
+void proxy_stop(struct proxy *proxy, uint64_t grace_us, const volatile int *hurry)
+{
+    if (proxy == NULL)
+        return;
+    workers_stop_accepting(proxy->workers);
+    proxy->undrained = workers_count(proxy->workers);
+    workers_post(proxy->workers, drain_worker);
+    if (!wait_drained(proxy, grace_us, hurry)) {
+        workers_post(proxy->workers, abort_worker);
+        wait_drained(proxy, 5 * 1000000ull, NULL); /* aborting waits for nobody */
+    }
+    workers_join(proxy->workers);
+    proxy_free(proxy);
+}
+
+size_t proxy_listener_count(const struct proxy *proxy)
+{
+    return proxy->name_count;
+}
+
+const char *proxy_listener_name(const struct proxy *proxy, size_t i)
+{
+    return proxy->names[i];
+}
+
+void proxy_totals(struct proxy *proxy, struct proxy_totals *out_totals)
+{
+    out_totals->clients = atomic_load(&proxy->shared.clients);
+    out_totals->exchanges = atomic_load(&proxy->shared.exchanges);
+    out_totals->tunnels = atomic_load(&proxy->shared.tunnels);
+    out_totals->open_clients = atomic_load(&proxy->shared.open_clients);
+}

@@ -1,0 +1,485 @@
+#include "proxy/live/upstream.h"
+
+#include <string.h>
+
+#include "proxy/base/clock.h"
+#include "proxy/base/mem.h"
+#include "proxy/live/pool.h"
+
+static size_t on_bytes(void *self, struct span bytes);
+static void on_batch(void *self);
+static void on_eof(void *self);
+static void on_drained(void *self);
+static void on_error(void *self, const struct err *err);
+static void on_tls_open(void *self);
+
+static const struct link_events link_events = { on_bytes, on_batch, on_eof,     on_drained,
+                                                on_error, NULL,     on_tls_open };
+
+/* --- keys ----------------------------------------------------------------------------------------------- */
+
+static unsigned hash_text(unsigned hash, const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) /* FNV-1a: short keys, looked up once a request */
+        hash = (hash ^ (unsigned char)text[i]) * 16777619u;
+    return hash;
+}
+
+void upstream_key_make(struct upstream_key *key, const struct target *target, const char *name,
+                       struct span alpn)
+{
+    size_t host_len = strlen(target->host), name_len = strlen(name);
+
+    memset(key, 0, sizeof *key); /* compared and hashed as bytes */
+    memcpy(key->target.host, target->host, host_len);
+    key->target.port = target->port;
+    key->target.is_tls = target->is_tls;
+    memcpy(key->name, name, name_len);
+    if (alpn.len <= sizeof key->alpn) {
+        memcpy(key->alpn, alpn.ptr, alpn.len);
+        key->alpn_len = (uint8_t)alpn.len;
+    }
+    key->hash = hash_text(2166136261u, key->target.host, host_len);
+    key->hash = hash_text(key->hash, key->name, name_len);
+    key->hash = (key->hash ^ key->target.port) * 16777619u + key->target.is_tls + key->alpn_len;
+}
+
+bool upstream_key_eq(const struct upstream_key *a, const struct upstream_key *b)
+{
+    return memcmp(a, b, sizeof *a) == 0;
+}
+
+/* --- codec to exchange ---------------------------------------------------------------------------------- */
+
+static void on_head(void *self, struct http_head *head)
+{
+    struct upstream *u = self;
+
+    if (u->exchange != NULL)
+        exchange_response_head(u->exchange, head);
+    else
+        http_head_free(head);
+}
+
+static void on_chunk(void *self, uint64_t size, struct span line)
+{
+    struct upstream *u = self;
+
+    if (u->exchange != NULL)
+        exchange_response_chunk(u->exchange, size, line);
+}
+
+static void on_body(void *self, struct span bytes)
+{
+    struct upstream *u = self;
+
+    if (u->exchange != NULL)
+        exchange_response_body(u->exchange, bytes);
+}
+
+static void on_end(void *self, const struct headers *trailers)
+{
+    struct upstream *u = self;
+
+    if (u->exchange != NULL)
+        exchange_response_end(u->exchange, trailers);
+}
+
+static const struct http_events h1_events = { on_head, on_chunk, on_body, on_end };
+
+/* --- exchange to wire ----------------------------------------------------------------------------------- */
+
+static void send_head(void *self, const struct http_head *head, struct span target, struct span extra)
+{
+    struct upstream *u = self;
+
+    h1_set_request_method(u->h1, head->method);
+    h1_write_request(&u->writer, link_out(&u->link), head, target, extra);
+}
+
+static void send_chunk(void *self, uint64_t size, struct span line)
+{
+    struct upstream *u = self;
+
+    if (link_is_open(&u->link))
+        h1_write_chunk(&u->writer, link_out(&u->link), size, line);
+}
+
+static void send_body(void *self, struct span bytes)
+{
+    struct upstream *u = self;
+
+    if (link_is_open(&u->link))
+        h1_write_body(&u->writer, link_out(&u->link), bytes);
+}
+
+static void send_end(void *self, const struct headers *trailers)
+{
+    struct upstream *u = self;
+
+    if (link_is_open(&u->link))
+        h1_write_end(&u->writer, link_out(&u->link), trailers);
+}
+
+static void side_flush(void *self)
+{
+    struct upstream *u = self;
+
+    link_flush(&u->link);
+}
+
+static size_t side_unsent(void *self)
+{
+    struct upstream *u = self;
+
+    return link_unsent(&u->link);
+}
+
+static void side_set_reading(void *self, bool is_on)
+{
+    struct upstream *u = self;
+
+    link_set_reading(&u->link, is_on);
+}
+
+static void side_cut(void *self, enum cut how)
+{
+    struct upstream *u = self;
+
+    u->is_broken = true;
+    link_cut(&u->link, how);
+}
+
+static const struct side_ops side_ops = { send_head,  send_chunk,  send_body,        send_end,
+                                          side_flush, side_unsent, side_set_reading, side_cut };
+
+/* --- opening -------------------------------------------------------------------------------------------- */
+
+static void free_now(void *self)
+{
+    struct upstream *u = self;
+
+    link_clear(&u->link);
+    h1_free(u->h1);
+    tap_tls_unref(u->tls_facts);
+    loop_timer_clear(&u->timer);
+    mem_free(u);
+}
+
+void upstream_close(struct upstream *u)
+{
+    if (u == NULL || u->phase == UPSTREAM_CLOSED)
+        return;
+    u->phase = UPSTREAM_CLOSED;
+    if (u->is_pooled)
+        pool_remove(u->live->pool, u);
+    dial_cancel(u->dial);
+    u->dial = NULL;
+    u->user = NULL;
+    u->exchange = NULL;
+    loop_timer_off(&u->timer);
+    link_close(&u->link);
+    loop_defer(u->live->loop, free_now, u);
+}
+
+/* Tells whoever waits or runs on it, and closes. */
+static void fail(struct upstream *u, int status, bool is_own, enum cut how, const char *error)
+{
+    const struct upstream_user *user = u->user;
+    void *user_self = u->user_self;
+    struct exchange *exchange = u->exchange;
+
+    u->is_broken = true;
+    u->exchange = NULL;
+    u->user = NULL;
+    if (user != NULL) {
+        struct strbuf text = STRBUF_EMPTY; /* error may live in u */
+        strbuf_add_str(&text, error);
+        upstream_close(u);
+        user->on_failed(user_self, status, is_own, strbuf_text(&text));
+        strbuf_clear(&text);
+        return;
+    }
+    if (exchange != NULL)
+        exchange_origin_failed(exchange, status, how, error); /* its owner releases us, which closes */
+    if (u->phase != UPSTREAM_CLOSED)
+        upstream_close(u);
+}
+
+static void on_timeout(void *self)
+{
+    struct upstream *u = self;
+    struct err err;
+
+    if (u->phase == UPSTREAM_TLS) {
+        err_set(&err, ERR_TIMEOUT, "%s did not finish the TLS handshake within 15 s", u->address);
+        fail(u, 504, false, CUT_CLOSE, err.text);
+    } else if (u->is_pooled) {
+        upstream_close(u);
+    }
+}
+
+static void opened(struct upstream *u)
+{
+    const struct upstream_user *user = u->user;
+
+    u->user = NULL;
+    user->on_open(u->user_self, u);
+}
+
+static void ready(struct upstream *u)
+{
+    u->phase = UPSTREAM_OPEN;
+    loop_timer_off(&u->timer);
+    u->h1 = h1_new(HTTP_RESPONSE, u->live->shared->limits, &h1_events, u);
+    opened(u);
+}
+
+static void start_tls(struct upstream *u)
+{
+    struct tls_target target = { u->key.name, u->key.target.port, span_make(u->key.alpn, u->key.alpn_len) };
+
+    u->phase = UPSTREAM_TLS;
+    u->tls_start_us = clock_mono_us();
+    loop_timer_set(&u->timer, HANDSHAKE_US);
+    if (!link_connect_tls(&u->link, u->live->shared->tls_client, u->live->tls_sessions, &target, &u->err))
+        fail(u, 502, false, CUT_CLOSE, u->err.text);
+}
+
+static void on_tls_open(void *self)
+{
+    struct upstream *u = self;
+
+    u->tls_end_us = clock_mono_us();
+    u->tls_facts = tap_tls_new(tls_facts(u->link.tls));
+    u->cert_requested = tls_cert_requested(u->link.tls);
+    ready(u);
+}
+
+static void on_dialled(void *self, struct dial_result *result)
+{
+    struct upstream *u = self;
+
+    u->dial = NULL;
+    u->dial_times = result->times;
+    u->dial_attempts = result->attempts;
+    if (result->address.len != 0)
+        address_format(&result->address, u->address, sizeof u->address);
+    if (result->fd < 0) {
+        bool is_own = result->err.code == ERR_FOUND;
+        fail(u, result->err.code == ERR_TIMEOUT ? 504 : 502, is_own, CUT_RESET, result->err.text);
+        return;
+    }
+    link_init(&u->link, u->live->loop, result->fd, &link_events, u);
+    u->phase = UPSTREAM_TCP;
+    if (u->stops_at_tcp)
+        opened(u);
+    else if (u->key.target.is_tls)
+        start_tls(u);
+    else
+        ready(u);
+}
+
+static bool may_dial(void *self, const struct address *address)
+{
+    struct upstream *u = self;
+
+    return !access_is_own(&u->live->shared->access, address);
+}
+
+struct upstream *upstream_open(struct live *live, const struct upstream_key *key, bool stops_at_tcp,
+                               const struct upstream_user *user, void *user_self)
+{
+    struct upstream *u = mem_new(struct upstream);
+
+    u->live = live;
+    u->key = *key;
+    u->stops_at_tcp = stops_at_tcp;
+    u->user = user;
+    u->user_self = user_self;
+    loop_timer_init(&u->timer, live->loop, on_timeout, u);
+    u->dial =
+        dial_start(live->loop, live->resolver, key->target.host, key->target.port, may_dial, on_dialled, u);
+    return u;
+}
+
+static void go_on(void *self)
+{
+    struct upstream *u = self;
+
+    if (u->phase != UPSTREAM_TCP || u->user == NULL)
+        return; /* closed meanwhile */
+    if (u->key.target.is_tls)
+        start_tls(u);
+    else
+        ready(u);
+}
+
+void upstream_adopt(struct upstream *u, const struct upstream_key *key, const struct upstream_user *user,
+                    void *user_self)
+{
+    u->key = *key;
+    u->stops_at_tcp = false;
+    u->user = user;
+    u->user_self = user_self;
+    if (u->phase == UPSTREAM_TCP)
+        loop_defer(u->live->loop, go_on, u);
+}
+
+void upstream_set_user(struct upstream *u, const struct upstream_user *user, void *user_self)
+{
+    u->user = user;
+    u->user_self = user_self;
+}
+
+/* --- running -------------------------------------------------------------------------------------------- */
+
+static void tell_times(struct upstream *u, struct exchange *x)
+{
+    memcpy(x->facts.origin_addr, u->address, sizeof x->facts.origin_addr);
+    if (u->tls_facts != NULL && x->facts.origin_tls == NULL)
+        x->facts.origin_tls = tap_tls_ref(u->tls_facts);
+    if (u->cert_requested)
+        x->facts.flags |= TAP_CLIENT_CERT_WANTED;
+    if (u->is_told_times)
+        return;
+    u->is_told_times = true;
+    exchange_mark_at(x, TAP_T_DNS_START, u->dial_times.dns_start);
+    exchange_mark_at(x, TAP_T_DNS_END, u->dial_times.dns_end);
+    exchange_mark_at(x, TAP_T_CONNECT_START, u->dial_times.connect_start);
+    exchange_mark_at(x, TAP_T_CONNECT_END, u->dial_times.connect_end);
+    exchange_mark_at(x, TAP_T_TLS_START, u->tls_start_us);
+    exchange_mark_at(x, TAP_T_TLS_END, u->tls_end_us);
+}
+
+void upstream_run(struct upstream *u, struct exchange *x, bool is_reused)
+{
+    u->exchange = x;
+    loop_timer_off(&u->timer);
+    tell_times(u, x);
+    exchange_attach(x, (struct side){ &side_ops, u }, is_reused);
+}
+
+bool upstream_release(struct upstream *u, bool may_be_reused, bool owner_bound)
+{
+    u->exchange = NULL;
+    if (u->phase != UPSTREAM_OPEN || !may_be_reused || u->is_broken || !link_is_open(&u->link) ||
+        u->link.has_eof || u->link.held.len != 0 || link_unsent(&u->link) != 0 || !h1_is_idle(u->h1) ||
+        u->live->is_draining) {
+        upstream_close(u);
+        return false;
+    }
+    link_set_reading(&u->link, true);
+    if (owner_bound)
+        return true;
+    loop_timer_set(&u->timer, UPSTREAM_IDLE_US);
+    pool_put(u->live->pool, u);
+    return true;
+}
+
+/* --- from the wire -------------------------------------------------------------------------------------- */
+
+static size_t on_bytes(void *self, struct span bytes)
+{
+    struct upstream *u = self;
+    struct exchange *x = u->exchange;
+    size_t all = 0, used;
+
+    if (x == NULL && u->user != NULL) { /* it speaks first: the bytes stay for whoever takes over */
+        if (u->user->on_spoke != NULL)
+            u->user->on_spoke(u->user_self, u);
+        return 0;
+    }
+    if (x == NULL) { /* nobody asked: the connection can't be trusted to be in step */
+        u->is_broken = true;
+        return bytes.len;
+    }
+    exchange_response_bytes(x, 0); /* the time of the first byte is now, whatever it turns out to be */
+    while (all < bytes.len && x->response != HALF_DONE && !h1_is_tunnel(u->h1)) {
+        if (!h1_feed(u->h1, span_from(bytes, all), &used, &u->err)) {
+            err_add(&u->err, "the origin's answer is malformed");
+            u->is_broken = true;
+            return bytes.len;
+        }
+        all += used;
+    }
+    exchange_response_bytes(x, all);
+    return all;
+}
+
+static void on_batch(void *self)
+{
+    struct upstream *u = self;
+    struct exchange *x = u->exchange;
+
+    if (u->phase != UPSTREAM_OPEN)
+        return;
+    if (u->is_broken) {
+        if (x != NULL)
+            exchange_settle(x); /* what came before the fault goes on */
+        if (u->phase == UPSTREAM_OPEN)
+            fail(u, 502, false, CUT_RESET, u->err.text);
+        return;
+    }
+    if (x != NULL)
+        exchange_settle(x);
+}
+
+static void on_eof(void *self)
+{
+    struct upstream *u = self;
+    struct exchange *x = u->exchange;
+    struct err err;
+
+    if (u->phase == UPSTREAM_TLS) {
+        err_set(&err, ERR_TLS, "%s closed the connection during the TLS handshake", u->address);
+        fail(u, 502, false, CUT_CLOSE, err.text);
+        return;
+    }
+    if (x == NULL) {
+        if (u->user != NULL)
+            fail(u, 502, false, CUT_CLOSE, "the origin closed the connection at once");
+        else
+            upstream_close(u);
+        return;
+    }
+    u->is_broken = true; /* good for no other exchange */
+    if (h1_finish(u->h1, &err) && x->response == HALF_DONE) {
+        if (!link_ended_cleanly(&u->link))
+            x->facts.flags |= TAP_NO_CLOSE_NOTIFY;
+        exchange_settle(x);
+        if (u->phase == UPSTREAM_OPEN &&
+            u->exchange != NULL) /* answered early; the rest of the request has nowhere to go */
+            fail(u, 0, false, CUT_CLOSE, "");
+        return;
+    }
+    fail(u, 0, false, CUT_CLOSE,
+         x->facts.times[TAP_T_RECEIVED_FIRST] != TAP_NEVER
+             ? "the origin closed the connection in the middle of its answer"
+             : "the origin closed the connection without an answer");
+}
+
+static void on_drained(void *self)
+{
+    struct upstream *u = self;
+
+    if (u->exchange != NULL)
+        exchange_drained(u->exchange);
+}
+
+static void on_error(void *self, const struct err *reason)
+{
+    struct upstream *u = self;
+    struct err err = *reason;
+
+    if (u->phase == UPSTREAM_TLS) {
+        fail(u, 502, false, CUT_CLOSE, err.text);
+        return;
+    }
+    if (u->cert_requested && u->exchange != NULL && !u->exchange->has_response && err.code == ERR_TLS) {
+        fail(u, 502, false, CUT_CLOSE, "the origin wants a client certificate");
+        return;
+    }
+    err_add(&err, "the connection to the origin was cut");
+    fail(u, 0, false, CUT_RESET, err.text);
+}
