@@ -3,7 +3,8 @@
  * OpenSSL over a BIO of our own. Ciphertext to send is appended to the evbuffer given at the start (a
  * stream's out), so nothing is copied twice; ciphertext that came is fed as it was read. The owner flushes
  * the stream after every call. Callbacks come from inside tls_feed and tls_start only; the tls may be freed
- * in none of them (defer it), but may be closed. */
+ * in none of them (defer it), but may be closed; tls_feed and tls_go may not be called from them. Everything
+ * on the owner's thread. */
 #ifndef WEIR_TLS_TLS_H
 #define WEIR_TLS_TLS_H
 
@@ -23,14 +24,15 @@ enum tls_answer { TLS_GO, TLS_WAIT };
 
 struct tls_events {
     /* Server role: the ClientHello is there. Before TLS_GO, or before tls_go() after TLS_WAIT, tls_set_leaf
-     * must have been called; tls_set_alpn may have been. */
+     * must have been called, or the handshake is refused; tls_set_alpn may have been. hello is borrowed
+     * until it returns. */
     enum tls_answer (*on_hello)(void *self, const struct hello *hello);
     void (*on_open)(void *self);                     /* the handshake is done */
     void (*on_plain)(void *self, struct span bytes); /* borrowed until it returns */
     void (*on_close_notify)(void *self);             /* the other side has ended its half cleanly */
 };
 
-/* out is borrowed and must outlive the tls. */
+/* server, client, sessions, out and events are borrowed and must outlive the tls. */
 struct tls *tls_accept(struct tls_server *server, struct evbuffer *out, const struct tls_events *events,
                        void *self);
 
@@ -39,6 +41,7 @@ struct tls_target {
     uint16_t port;
     struct span alpn; /* wire format; empty: none offered */
 };
+/* sessions NULL: every handshake is a full one. */
 struct tls *tls_connect(struct tls_client *client, struct tls_sessions *sessions,
                         const struct tls_target *target, struct evbuffer *out,
                         const struct tls_events *events, void *self);

@@ -1,0 +1,85 @@
+#include "proxy/tls/tls_policy.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "proxy/base/mem.h"
+#include "proxy/tls/tls_inner.h"
+
+/* A connection ends with the next one's ticket. Each costs 10 µs and 250 bytes, and a client that opens more
+ * connections at once than it has tickets is only slower by a signature. */
+#define TICKETS 1
+
+static SSL_CTX *new_ctx(const SSL_METHOD *method)
+{
+    SSL_CTX *ctx = SSL_CTX_new(method);
+
+    if (ctx == NULL)
+        abort();
+    SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
+    /* Most connections are idle most of the time: their 34 KiB of buffers go back. */
+    SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
+    return ctx;
+}
+
+struct tls_server *tls_server_new(const struct ca *ca)
+{
+    struct tls_server *server = mem_new(struct tls_server);
+
+    server->ctx = new_ctx(TLS_server_method());
+    server->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    server->ca_fingerprint = mem_strdup(ca_fingerprint_sha256(ca));
+    /* Clients are as old as they are, and it is their own machine on which we listen. */
+    if (server->sha256 == NULL || SSL_CTX_set_cipher_list(server->ctx, "DEFAULT@SECLEVEL=0") != 1 ||
+        SSL_CTX_set_min_proto_version(server->ctx, TLS1_VERSION) != 1)
+        abort();
+    /* The leaf is all that is sent: a client that trusts the root has it. */
+    SSL_CTX_set_mode(server->ctx, SSL_MODE_NO_AUTO_CHAIN);
+    SSL_CTX_set_session_cache_mode(server->ctx, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_num_tickets(server->ctx, TICKETS);
+    tls_hook_server(server->ctx);
+    return server;
+}
+
+void tls_server_free(struct tls_server *server)
+{
+    if (server == NULL)
+        return;
+    SSL_CTX_free(server->ctx);
+    EVP_MD_free(server->sha256);
+    mem_free(server->ca_fingerprint);
+    mem_free(server);
+}
+
+bool tls_client_new(const struct tls_client_options *options, struct tls_client **out_client, struct err *err)
+{
+    static atomic_uint_fast64_t last_id;
+    struct tls_client *client = mem_new(struct tls_client);
+
+    if (!tls_roots_new(options->upstream_ca, &client->roots, err)) {
+        tls_client_free(client);
+        return false;
+    }
+    client->id = atomic_fetch_add(&last_id, 1) + 1;
+    client->is_insecure = options->insecure;
+    client->ctx = new_ctx(TLS_client_method());
+    /* Browsers talk to origins that have never heard of RFC 5746, and we never renegotiate. */
+    SSL_CTX_set_options(client->ctx, SSL_OP_LEGACY_SERVER_CONNECT);
+    SSL_CTX_set1_cert_store(client->ctx, tls_roots_store(client->roots));
+    SSL_CTX_set_verify(client->ctx, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_session_cache_mode(client->ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    /* A root given by a person may be an intermediate, or one server's own certificate. */
+    X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(client->ctx), X509_V_FLAG_PARTIAL_CHAIN);
+    tls_hook_client(client->ctx, client);
+    *out_client = client;
+    return true;
+}
+
+void tls_client_free(struct tls_client *client)
+{
+    if (client == NULL)
+        return;
+    SSL_CTX_free(client->ctx);
+    tls_roots_free(client->roots);
+    mem_free(client);
+}
