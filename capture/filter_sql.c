@@ -180,23 +180,37 @@ static void add_value(struct filter_sql *sql, enum term_key key, const struct te
     }
 }
 
+static void add_term(struct filter_sql *sql, const struct term *term)
+{
+    strbuf_printf(&sql->where, "%s%s(", sql->where.len != 0 ? " AND " : "",
+                  term->is_negated ? "NOT ifnull(" : "");
+    for (size_t i = 0; i < term->count; i++) {
+        strbuf_add_str(&sql->where, i != 0 ? " OR (" : "(");
+        add_value(sql, term->key, &term->values[i]);
+        strbuf_add_char(&sql->where, ')');
+    }
+    strbuf_add_str(&sql->where, term->is_negated ? "), 0)" : ")");
+}
+
+/* How dear it is to ask: SQLite asks in the order of the text and stops at the first no. */
+static unsigned cost_of(enum term_key key)
+{
+    if (key == TERM_BODY)
+        return 2;
+    return key == TERM_HEADER || key == TERM_COOKIE || key == TERM_URL ? 1 : 0;
+}
+
 void filter_to_sql(const struct filter *filter, struct filter_sql *out_sql)
 {
     *out_sql = (struct filter_sql){ .where = STRBUF_EMPTY };
+    for (unsigned cost = 0; cost <= 2; cost++) {
+        for (size_t i = 0; i < filter->count; i++) {
+            if (cost_of(filter->terms[i].key) == cost)
+                add_term(out_sql, &filter->terms[i]);
+        }
+    }
     if (filter->count == 0)
         strbuf_add_str(&out_sql->where, "1");
-    for (size_t i = 0; i < filter->count; i++) {
-        const struct term *term = &filter->terms[i];
-        strbuf_printf(&out_sql->where, "%s%s(", i != 0 ? " AND " : "", term->is_negated ? "NOT ifnull(" : "");
-        for (size_t j = 0; j < term->count; j++) {
-            if (j != 0)
-                strbuf_add_str(&out_sql->where, " OR ");
-            strbuf_add_char(&out_sql->where, '(');
-            add_value(out_sql, term->key, &term->values[j]);
-            strbuf_add_char(&out_sql->where, ')');
-        }
-        strbuf_add_str(&out_sql->where, term->is_negated ? "), 0)" : ")");
-    }
 }
 
 void filter_sql_clear(struct filter_sql *sql)

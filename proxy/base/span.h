@@ -52,7 +52,8 @@ static inline bool span_istarts(struct span s, struct span prefix)
 
 static inline bool span_ends(struct span s, struct span suffix)
 {
-    return s.len >= suffix.len && (suffix.len == 0 || memcmp(s.ptr + s.len - suffix.len, suffix.ptr, suffix.len) == 0);
+    return s.len >= suffix.len &&
+           (suffix.len == 0 || memcmp(s.ptr + s.len - suffix.len, suffix.ptr, suffix.len) == 0);
 }
 
 /* Where c is in s; s.len where it is not. */
@@ -62,15 +63,17 @@ static inline size_t span_find(struct span s, char c)
     return at != NULL ? (size_t)(at - s.ptr) : s.len;
 }
 
+/* The len bytes at offset, which are within s. Of SPAN_NONE it is SPAN_NONE: adding 0 to NULL is undefined in
+ * C. */
+static inline struct span span_sub(struct span s, size_t offset, size_t len)
+{
+    return (struct span){ offset != 0 ? s.ptr + offset : s.ptr, len };
+}
+
 /* From offset on; offset may be anything up to s.len. */
 static inline struct span span_from(struct span s, size_t offset)
 {
-    return (struct span){ s.ptr + offset, s.len - offset };
-}
-
-static inline struct span span_sub(struct span s, size_t offset, size_t len)
-{
-    return (struct span){ s.ptr + offset, len };
+    return span_sub(s, offset, s.len - offset);
 }
 
 /* Without the blanks and tabs at both ends. */

@@ -41,6 +41,7 @@ static void parts_are_cut_out(void **state)
     assert_true(span_eq(span_from(SPAN("abc"), 1), SPAN("bc")));
     assert_true(span_eq(span_from(SPAN("abc"), 3), SPAN("")));
     assert_true(span_eq(span_sub(SPAN("abcd"), 1, 2), SPAN("bc")));
+    assert_null(span_from(SPAN_NONE, 0).ptr);
     assert_true(span_eq(span_trim(SPAN(" \ta b\t ")), SPAN("a b")));
     assert_true(span_eq(span_trim(SPAN(" \t")), SPAN("")));
     assert_true(span_eq(span_trim(SPAN("\r\n")), SPAN("\r\n")));
