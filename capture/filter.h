@@ -13,9 +13,10 @@
  *     url      a/b  a*b         a part of scheme://host[:port]path?query, ignoring case
  *     method   POST             the whole method, ignoring case
  *     status   404 4xx >=400    the final response's; without one no value is right; also 200-299
- *     type     json             the media type of either body: json html xml js css image font audio
- *                               video media text form multipart, or a whole one as image/svg+xml, with
- *                               stars; json and xml take +json and +xml, media is audio, video, playlists
+ *     type     json             the media type of either body, in lower case: json html xml js css image
+ *                               font audio video media text form multipart, or a whole one as
+ *                               image/svg+xml, with stars; json and xml take +json and +xml, media is
+ *                               audio, video and playlists
  *     scheme   https            http https, or of tunnels tcp tls
  *     version  1.1              the request's: 1 1.0 1.1 2, also as HTTP/1.1 and h2
  *     size     >10k <=1.5m      bytes of the response's body as they passed; k, m, g are powers of 1024;

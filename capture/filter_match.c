@@ -100,13 +100,23 @@ static enum filter_answer match_fields(const struct match *match, const struct t
     return match->response != NULL ? FILTER_NO : unknown(match);
 }
 
+/* In lower case, as the record has it: a regular expression would see the difference. */
 static bool type_is_meant(const struct http_head *head, const struct term_value *value)
 {
+    struct strbuf lower = STRBUF_EMPTY;
     struct span type;
+    bool answer;
 
     if (head == NULL || !headers_find(&head->headers, SPAN("Content-Type"), &type))
         return false;
-    return pattern_match(value->pattern, span_trim(span_sub(type, 0, span_find(type, ';'))));
+    strbuf_add(&lower, span_trim(span_sub(type, 0, span_find(type, ';'))));
+    for (size_t i = 0; i < lower.len; i++) {
+        if (lower.ptr[i] >= 'A' && lower.ptr[i] <= 'Z')
+            lower.ptr[i] = (char)(lower.ptr[i] | 0x20);
+    }
+    answer = pattern_match(value->pattern, strbuf_span(&lower));
+    strbuf_clear(&lower);
+    return answer;
 }
 
 static enum filter_answer match_type(const struct match *match, const struct term_value *value)

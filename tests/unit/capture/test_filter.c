@@ -141,6 +141,8 @@ static void live_and_stored_answers_agree(void **state)
         { "type:multipart", "upload" },
         { "-type:image,font,media", "#33" },
         { "type:re:/^application\\/(?!json)/", "login problem lookalike playlist cut dash" },
+        { "type:re:/^Application/", "" },
+        { "type:re:/^application.json/", "users make-user problem" },
         { "scheme:https", "#16" },
         { "scheme:tcp,tls", "tunnel sealed opened" },
         { "version:2", "users make-user" },
