@@ -53,12 +53,14 @@ static const struct opt opts[] = {
       "bytes as they were on the wire: nothing decoded or indented" },
     { EXPORT, "output", 'o', OPT_FILE, "FILE", AT(output),
       "where to write; - is stdout (the default); a file is readable by its owner alone" },
-    { EXPORT, "group-by", 0, OPT_CHOICE, "domain|endpoint|both|chronological", AT(group_by),
+    { EXPORT, "group-by", 0, OPT_CHOICE, "both|domain|endpoint|chronological", AT(group_by),
       "folders of a collection (default both)" },
     { EXPORT, "name", 0, OPT_TEXT, "NAME", AT(name),
       "what the exported document calls itself (default: the session)" },
-    { EXPORT | COOKIES, "domain", 0, OPT_LIST, "DOMAIN", AT(domains),
-      "only cookies of this domain and what is below it; may be given again" },
+    { EXPORT, "keep-browser-headers", 0, OPT_FLAG, NULL, AT(keep_browser_headers),
+      "collection: send what browsers add (Sec-*, User-Agent, Referer, ...), too" },
+    { EXPORT | COOKIES, "domain", 0, OPT_TEXT, "DOMAIN", AT(domain),
+      "only cookies of this domain and what is below it; https://HOST: what that host would be sent" },
     { CA, "key-type", 0, OPT_CHOICE, "ec|rsa", AT(key_type),
       "kind of key for create: rsa is for old clients (default ec)" },
     { CA, "force", 0, OPT_FLAG, NULL, AT(force),
@@ -339,7 +341,6 @@ bool opt_parse(enum command_id command, char *const *argv, struct args *out_args
 void args_clear(struct args *args)
 {
     mem_free(args->listen.items);
-    mem_free(args->domains.items);
     mem_free(args->operands.items);
     memset(args, 0, sizeof *args);
 }

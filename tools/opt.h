@@ -47,10 +47,9 @@ struct args {
     struct arg_size max_body, max_header_bytes;
     int log_level, log_format;
 
-    bool json, follow, raw, force;
+    bool json, follow, raw, force, keep_browser_headers;
     int body, key_type, group_by, completion;
-    const char *output, *name;
-    struct arg_list domains;
+    const char *output, *name, *domain;
 
     struct arg_list operands;
     char *const *command; /* of `capture -- COMMAND ARG...`, ends in NULL */

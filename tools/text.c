@@ -214,6 +214,16 @@ void text_add_clock(struct strbuf *out, uint64_t wall_us)
                       (unsigned)(wall_us / 1000 % 1000));
 }
 
+void text_add_iso(struct strbuf *out, uint64_t wall_us)
+{
+    time_t seconds = (time_t)(wall_us / 1000000);
+    struct tm tm;
+    char text[64];
+
+    if (gmtime_r(&seconds, &tm) != NULL && strftime(text, sizeof text, "%FT%T", &tm) != 0)
+        strbuf_printf(out, "%s.%06uZ", text, (unsigned)(wall_us % 1000000));
+}
+
 void text_add_shell(struct strbuf *out, const char *word)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789%+,-./:=@_^";

@@ -37,6 +37,8 @@ void text_add_duration(struct strbuf *out, uint64_t duration_us);
 /* Local time: "2026-11-21 23:02:27", and "23:02:27.123". */
 void text_add_date(struct strbuf *out, uint64_t wall_us);
 void text_add_clock(struct strbuf *out, uint64_t wall_us);
+/* For programs, in UTC: "2026-11-21T23:02:27.123456Z". */
+void text_add_iso(struct strbuf *out, uint64_t wall_us);
 
 /* One word of a shell command line, quoted when it needs to be. */
 void text_add_shell(struct strbuf *out, const char *word);

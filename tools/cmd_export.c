@@ -1,0 +1,135 @@
+/* export: a session in another tool's format. The formats are capture/export's; here are words and files. */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "capture/export/export.h"
+#include "capture/filter.h"
+#include "capture/jar.h"
+#include "capture/store/store.h"
+#include "proxy/base/mem.h"
+#include "tools/command.h"
+#include "tools/text.h"
+
+const char *cmd_export_word(size_t i)
+{
+    return export_formats[i].name;
+}
+
+static const struct export_format *find_format(const char *name, struct err *err)
+{
+    const struct export_format *format = export_find_format(name);
+    struct strbuf names = STRBUF_EMPTY;
+    const char *guess, **all;
+    size_t count = 0;
+
+    if (format != NULL)
+        return format;
+    while (export_formats[count].name != NULL)
+        count++;
+    all = mem_array(const char *, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        all[i] = export_formats[i].name;
+        strbuf_printf(&names, "%s%s", i != 0 ? ", " : "", all[i]);
+    }
+    guess = opt_guess(name, all);
+    if (guess != NULL)
+        err_set(err, ERR_USAGE, "no format '%s'; did you mean '%s'?", name, guess);
+    else
+        err_set(err, ERR_USAGE, "no format '%s'; there is %s", name, strbuf_text(&names));
+    mem_free(all);
+    strbuf_clear(&names);
+    return NULL;
+}
+
+static void add_report(struct strbuf *out, const struct export_report *report)
+{
+    for (size_t i = 0; i < EXPORT_REASON_COUNT; i++) {
+        if (report->reasons[i].count == 0)
+            continue;
+        strbuf_printf(out, "weir: %llu ", (unsigned long long)report->reasons[i].count);
+        text_add_shown(out, span_of(export_reason_text((enum export_reason)i)));
+        if (report->reasons[i].first[0] != '\0') {
+            strbuf_add_str(out, " (first: ");
+            text_add_shown(out, span_of(report->reasons[i].first));
+            strbuf_add_char(out, ')');
+        }
+        strbuf_add_char(out, '\n');
+    }
+    if (report->has_files)
+        strbuf_printf(out, "weir: bodies of requests lie in %s\n", report->files_path);
+}
+
+static void say_report(const char *path, const struct export_report *report)
+{
+    struct strbuf out = STRBUF_EMPTY;
+
+    add_report(&out, report);
+    strbuf_printf(&out, "weir: wrote %llu of %llu", (unsigned long long)report->written,
+                  (unsigned long long)report->considered);
+    if (path != NULL) {
+        strbuf_add_str(&out, " to ");
+        text_add_shown(&out, span_of(path));
+    }
+    strbuf_add_str(&out, "; values are as captured, passwords and tokens too: keep it secret\n");
+    fputs(strbuf_text(&out), stderr);
+    strbuf_clear(&out);
+}
+
+static bool write_export(const struct args *args, const struct export_format *format, struct store *store,
+                         const struct session_row *row, const struct filter *filter, struct err *err)
+{
+    static const enum export_group groups[] = { EXPORT_BY_BOTH, EXPORT_BY_BOTH, EXPORT_BY_DOMAIN,
+                                                EXPORT_BY_ENDPOINT, EXPORT_CHRONOLOGICAL };
+    const char *path = args->output != NULL && strcmp(args->output, "-") != 0 ? args->output : NULL;
+    struct export_options options = {
+        .format = format,
+        .group = groups[args->group_by],
+        .name = args->name,
+        .domain = args->domain,
+        .max_example_bytes = EXPORT_MAX_EXAMPLE_BYTES,
+        .keep_browser_headers = args->keep_browser_headers,
+    };
+    struct export_report report = { 0 };
+    struct export_source source;
+    bool ok;
+
+    source_store_init(&source, store, row, filter);
+    ok = path != NULL ? export_to_file(&source, &options, path, &report, err)
+                      : export_to_stream(&source, &options, stdout, &report, err);
+    if (ok)
+        say_report(path, &report);
+    export_report_clear(&report);
+    source_store_clear(&source);
+    return ok;
+}
+
+int cmd_export(const struct args *args)
+{
+    const struct export_format *format;
+    struct filter *filter = NULL;
+    struct store *store = NULL;
+    struct jar_scope scope;
+    struct session_row row;
+    struct err err;
+    bool ok;
+
+    if (args->operands.count == 0) {
+        err_set(&err, ERR_USAGE,
+                "which format? usage: weir export FORMAT [SESSION]; 'weir help export' lists them");
+        return command_fail(&err);
+    }
+    format = find_format(args->operands.items[0], &err);
+    if (format == NULL || !jar_scope_parse(args->domain, &scope, &err) ||
+        (args->filter != NULL && !filter_parse(args->filter, &filter, &err)))
+        return command_fail(&err);
+    ok = command_open_store(args, STORE_READ, &store, &err);
+    if (ok)
+        ok = store_find_session(store, args->operands.count > 1 ? args->operands.items[1] : NULL, &row, &err);
+    if (ok) {
+        ok = write_export(args, format, store, &row, filter, &err);
+        session_row_clear(&row);
+    }
+    store_close(store);
+    filter_unref(filter);
+    return ok ? command_finish_stdout(EXIT_DONE) : command_fail(&err);
+}

@@ -1,0 +1,27 @@
+/* json_text: captured things as JSON for programs.
+ *
+ * JSON is text and captures are bytes: text_add_utf8 makes one of the other. Times are ISO 8601 in UTC,
+ * durations microseconds, sizes bytes. */
+#ifndef WEIR_TOOLS_JSON_TEXT_H
+#define WEIR_TOOLS_JSON_TEXT_H
+
+#include <jansson.h>
+
+#include "capture/record.h"
+#include "proxy/base/span.h"
+
+/* All return a new reference. */
+json_t *json_of_bytes(struct span bytes);
+json_t *json_of_time(uint64_t wall_us);
+json_t *json_of_fields(const struct record_fields *fields); /* [[name, value], ...] */
+/* What `list` tells of an exchange. */
+json_t *json_of_record(const struct record *record);
+
+/* Writes value to stdout, a line feed behind it, and gives its reference up; flags are json_dumpf's. */
+void json_print(json_t *value, size_t flags);
+
+const char *record_state_name(enum record_state state);
+/* From the request's first byte to the end; false while it is under way. */
+bool record_duration(const struct record *record, uint64_t *out_us);
+
+#endif
