@@ -410,6 +410,19 @@ void client_http_start(struct client *c)
     client_wait_for_request(c);
 }
 
+/* There is no request that this could be the answer of an exchange to. */
+static void write_error_page(struct client *c, int status, const char *why)
+{
+    struct http_head *head = http_head_response(status);
+    struct strbuf page = STRBUF_EMPTY;
+
+    error_page(head, &page, NULL, status, why);
+    h1_write_response(&c->writer, link_out(&c->link), head, SPAN_NONE);
+    h1_write_body(&c->writer, link_out(&c->link), strbuf_span(&page));
+    strbuf_clear(&page);
+    http_head_free(head);
+}
+
 /* What is not HTTP, or is refused as such. The client is told when that is still possible. */
 static void bad_request(struct client *c, const struct err *err)
 {
@@ -423,16 +436,7 @@ static void bad_request(struct client *c, const struct err *err)
         return;
     }
     client_notify(c, "bad-request", c->is_inner ? c->target.host : NULL, err->text);
-    {
-        struct http_head *head = http_head_response(status);
-        struct strbuf page = STRBUF_EMPTY;
-        struct h1_writer writer;
-        error_page(head, &page, NULL, status, err->text);
-        h1_write_response(&writer, link_out(&c->link), head, SPAN_NONE);
-        h1_write_body(&writer, link_out(&c->link), strbuf_span(&page));
-        strbuf_clear(&page);
-        http_head_free(head);
-    }
+    write_error_page(c, status, err->text);
     client_close(c, true);
 }
 

@@ -288,9 +288,9 @@ void link_flush(struct link *link)
     if (link->stream == NULL)
         return;
     if (link->tls != NULL && evbuffer_get_length(link->plain_out) != 0 &&
-        !tls_write(link->tls, link->plain_out, &err)) {
-        fail(link, &err);
-        return;
+        !tls_write(link->tls, link->plain_out, &err) && link->write_error.code == ERR_NONE) {
+        link->write_error = err; /* told later: a flush calls nobody back */
+        loop_defer(link->loop, fail_deferred, link);
     }
     stream_flush(link->stream);
 }
