@@ -99,8 +99,9 @@ static bool add_odd_field(struct headers *headers, struct span line, size_t name
             return refuse_field(line, name_len, err);
         return headers_add(headers, name, span_from(line, name_len + 1), err);
     }
+    /* A line without a colon has no name, or folding could make a field of it. */
     if (!(name_len < line.len ? add_field(headers, line, name_len, err)
-                              : headers_add_line(headers, line, line.len, line.len, 0, err)))
+                              : headers_add_line(headers, line, 0, 0, line.len, err)))
         return false;
     headers->items[headers->count - 1].is_hop = true;
     return true;

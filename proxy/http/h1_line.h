@@ -19,7 +19,8 @@ bool h1_line_status(struct http_head *head, struct span line, struct err *err);
 
 /* Adds the field of a header or trailer line. From origins: folding extends the field before; blanks before
  * the colon are taken out (RFC 9112 §5.1), but not of the fields that frame the body; what is no field at all
- * is kept and marked is_hop, so that nobody behind us can make more of it than we do. */
+ * is kept and marked is_hop, so that nobody behind us can make more of it than we do; without a colon it is
+ * all value and no name. */
 bool h1_line_field(struct headers *headers, enum http_role role, struct span line, struct err *err);
 
 /* The size that a chunk's line tells, 2^63-1 at most; extensions pass. From origins also with blanks behind
