@@ -516,15 +516,14 @@ static const struct key_row {
 
 /* --- the whole ----------------------------------------------------------------------------------------- */
 
-static bool find_key(struct parse *parse, struct span name, enum term_key *out_key)
+/* *inout_key stays as it is when there is no name. */
+static bool find_key(struct parse *parse, struct span name, enum term_key *inout_key)
 {
-    if (name.len == 0) {
-        *out_key = TERM_URL;
+    if (name.len == 0)
         return true;
-    }
     for (size_t i = 0; i < TERM_KEY_COUNT; i++) {
         if (span_ieq(name, span_of(keys[i].name))) {
-            *out_key = (enum term_key)i;
+            *inout_key = (enum term_key)i;
             return true;
         }
     }
@@ -558,7 +557,7 @@ static bool parse_value(struct parse *parse, const struct key_row *key)
 static bool parse_word(struct parse *parse, bool is_negated, struct span key_name)
 {
     struct filter *filter = parse->filter;
-    enum term_key key;
+    enum term_key key = TERM_URL;
 
     if (!find_key(parse, key_name, &key))
         return false;
