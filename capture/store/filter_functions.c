@@ -273,8 +273,6 @@ static void weir_body(sqlite3_context *call, int arg_count, sqlite3_value **args
         search.overlap = literal.len != 0 ? literal.len - 1 : 0;
     search.coding = decoder_for(args[3]);
     ok = bodies->read(bodies->self, sqlite3_value_int64(args[2]), search_piece, &search, &why);
-    if (ok && search.coding != NULL && !search.has_ended)
-        coding_finish(search.coding, &why); /* a cut body was searched all the same */
     if (search.overlap == SIZE_MAX)
         search.is_found = pattern_match(search.pattern, strbuf_span(&search.window));
     if (ok || search.has_ended)
