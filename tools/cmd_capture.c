@@ -6,14 +6,18 @@
 #include <errno.h>
 #include <jansson.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "capture/capture.h"
 #include "capture/filter.h"
+#include "capture/store/store_write.h"
+#include "certs/bundle.h"
 #include "certs/ca.h"
 #include "proxy/base/clock.h"
 #include "proxy/base/mem.h"
@@ -49,6 +53,8 @@ struct run {
     struct filter *filter;
     struct ca *ca;
     struct capture *capture;
+    struct plug *plugs; /* one a worker */
+    unsigned plug_count;
     struct proxy *proxy;
     struct view *view; /* NULL: --quiet */
     struct bundles *bundles;
@@ -59,10 +65,12 @@ struct run {
 
 /* --- on the workers ------------------------------------------------------------------------------------ */
 
-/* What a worker's tap leads to. */
+/* What a worker's tap leads to. Recorders are made before the workers and freed after them; their writer may
+ * want to wake one at any time between, so the lock says whether its worker is there. */
 struct plug {
-    struct worker *worker;
     struct recorder *recorder;
+    pthread_mutex_t lock;
+    struct worker *worker; /* NULL: not yet, or no more */
 };
 
 static void resume_recorder(void *arg)
@@ -75,16 +83,25 @@ static void wake_recorder(void *self)
 {
     struct plug *plug = self;
 
-    mailbox_post(worker_mailbox(plug->worker), resume_recorder, plug->recorder);
+    pthread_mutex_lock(&plug->lock);
+    if (plug->worker != NULL)
+        mailbox_post(worker_mailbox(plug->worker), resume_recorder, plug->recorder);
+    pthread_mutex_unlock(&plug->lock);
+}
+
+static void set_worker(struct plug *plug, struct worker *worker)
+{
+    pthread_mutex_lock(&plug->lock);
+    plug->worker = worker;
+    pthread_mutex_unlock(&plug->lock);
 }
 
 static void *on_worker(void *self, struct worker *worker, struct tap *tap)
 {
     struct run *run = self;
-    struct plug *plug = mem_new(struct plug);
+    struct plug *plug = &run->plugs[worker_index(worker)];
 
-    plug->worker = worker;
-    plug->recorder = capture_recorder(run->capture, wake_recorder, plug);
+    set_worker(plug, worker);
     tap_add(tap, &recorder_listener, plug->recorder);
     if (run->view != NULL)
         tap_add(tap, &view_listener, view_add_worker(run->view));
@@ -100,10 +117,26 @@ static void on_worker_tick(void *worker_self)
 
 static void on_worker_stop(void *worker_self)
 {
-    struct plug *plug = worker_self;
+    set_worker(worker_self, NULL);
+}
 
-    recorder_free(plug->recorder);
-    mem_free(plug);
+static void make_plugs(struct run *run)
+{
+    run->plug_count = worker_default_count();
+    run->plugs = mem_array(struct plug, run->plug_count);
+    for (unsigned i = 0; i < run->plug_count; i++) {
+        pthread_mutex_init(&run->plugs[i].lock, NULL);
+        run->plugs[i].recorder = capture_recorder(run->capture, wake_recorder, &run->plugs[i]);
+    }
+}
+
+static void free_plugs(struct run *run)
+{
+    for (unsigned i = 0; i < run->plug_count; i++) {
+        recorder_free(run->plugs[i].recorder);
+        pthread_mutex_destroy(&run->plugs[i].lock);
+    }
+    mem_free(run->plugs);
 }
 
 /* --- signals ------------------------------------------------------------------------------------------- */
@@ -280,6 +313,8 @@ static bool start_capture(struct run *run, struct err *err)
     json = options_as_json(args);
     options.options_json = json;
     ok = capture_start(path, &options, &run->capture, err);
+    if (ok)
+        make_plugs(run);
     free(json);
     mem_free(path);
     return ok;
@@ -308,6 +343,7 @@ static bool start_proxy(struct run *run, struct err *err)
         .upstream_ca = args->upstream_ca,
         .insecure = args->insecure,
         .max_header_bytes = (size_t)args->max_header_bytes.bytes,
+        .workers = run->plug_count,
         .ca = run->ca,
         .on_worker = on_worker,
         .on_worker_tick = on_worker_tick,
@@ -332,7 +368,7 @@ static bool start_command(struct run *run, int *out_status, struct err *err)
         .proxy = strbuf_text(&proxy),
         .pem_path = bundles_pem_path(run->bundles),
         .jks_path = bundles_jks_path(run->bundles),
-        .jks_password = bundles_jks_password(run->bundles),
+        .jks_password = BUNDLE_JKS_PASSWORD,
     };
     env = launch_env(environ, &route);
     ok = launch_start(run->args->command, env, &run->descriptors, &run->child, out_status, err);
@@ -381,12 +417,12 @@ static void say_start(struct run *run, bool is_new_ca)
     fflush(run->out);
 }
 
-static void say_summary(const struct run *run, const struct capture_summary *summary)
+static void say_summary(const struct run *run, const char *name, const struct capture_summary *summary)
 {
     struct strbuf out = STRBUF_EMPTY;
 
     strbuf_add_str(&out, "session '");
-    text_add_shown(&out, span_of(summary->name));
+    text_add_shown(&out, span_of(name));
     strbuf_add_str(&out, "': ");
     text_add_count(&out, summary->exchanges, "exchange", "exchanges");
     strbuf_add_str(&out, ", ");
@@ -402,9 +438,11 @@ static void say_summary(const struct run *run, const struct capture_summary *sum
         text_add_count(&out, summary->filtered, "filtered out", "filtered out");
     }
     strbuf_add_char(&out, '\n');
+    if (summary->incomplete[0] != '\0')
+        strbuf_printf(&out, "incomplete: %s\n", summary->incomplete);
     if (summary->exchanges != 0) {
         strbuf_add_str(&out, "export it: weir export collection ");
-        text_add_shell(&out, summary->name);
+        text_add_shell(&out, name);
         strbuf_add_str(&out, " -o collection.json\n");
     }
     fputs(strbuf_text(&out), run->out);
@@ -453,28 +491,50 @@ static void stop_proxy(struct run *run)
         hint_nothing_came();
 }
 
+static void forget_session(const struct run *run, int64_t session)
+{
+    struct store *store;
+    struct err ignored; /* an empty session in the history hurts nobody */
+
+    if (!command_open_store(run->args, STORE_WRITE, &store, &ignored))
+        return;
+    store_session_delete(store, session, &ignored);
+    store_close(store);
+}
+
+/* Ends the session; the exit status. One that never began and holds nothing is taken out of the history: what
+ * fails at the start changes nothing. */
+static int end_capture(struct run *run, bool has_begun, int status)
+{
+    char *name = mem_strdup(capture_session_name(run->capture));
+    int64_t session = capture_session(run->capture);
+    struct capture_summary summary;
+    struct err err;
+
+    free_plugs(run);
+    if (!capture_end(run->capture, &summary, &err)) {
+        command_fail(&err);
+        status = status != EXIT_DONE ? status : EXIT_FAILED;
+    }
+    if (has_begun && !run->args->quiet)
+        say_summary(run, name, &summary);
+    if (!has_begun && summary.exchanges == 0)
+        forget_session(run, session);
+    mem_free(name);
+    return status;
+}
+
 /* Ends what was begun; the exit status, which is status unless this is what fails. */
 static int finish(struct run *run, int status)
 {
-    struct capture_summary summary;
-    struct err err;
-    bool is_ended;
+    bool has_begun = run->proxy != NULL;
 
     stop_proxy(run);
     log_sink(NULL, NULL);
     if (run->view != NULL)
         view_finish(run->view, LAST_LINES_MS);
-    if (run->capture != NULL) {
-        is_ended = capture_end(run->capture, &summary, &err);
-        if (!is_ended) {
-            command_fail(&err);
-            status = status != EXIT_DONE ? status : EXIT_FAILED;
-        } else {
-            if (!run->args->quiet)
-                say_summary(run, &summary);
-            capture_summary_clear(&summary);
-        }
-    }
+    if (run->capture != NULL)
+        status = end_capture(run, has_begun, status);
     bundles_free(run->bundles);
     view_free(run->view);
     ca_unref(run->ca);

@@ -263,8 +263,7 @@ static bool show_whole(const struct showing *showing, struct err *err)
 
 /* --- bytes --------------------------------------------------------------------------------------------- */
 
-static bool refuse_binary(const struct showing *showing, enum http_role side, enum body_look look,
-                          struct err *err)
+static bool refuse_binary(const struct showing *showing, enum http_role side, struct err *err)
 {
     struct body body = body_of(showing->record, side);
     bool is_binary;

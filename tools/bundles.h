@@ -1,0 +1,20 @@
+/* bundles: the files that lead a command's programs to trust our CA, in a folder that goes when they do. */
+#ifndef WEIR_TOOLS_BUNDLES_H
+#define WEIR_TOOLS_BUNDLES_H
+
+#include <stdbool.h>
+
+#include "certs/ca.h"
+#include "proxy/base/err.h"
+
+struct bundles;
+
+/* Makes a folder, for the owner alone, below TMPDIR or /tmp. */
+bool bundles_make(const struct ca *ca, struct bundles **out_bundles, struct err *err);
+/* Removes the files and the folder; NULL is fine. */
+void bundles_free(struct bundles *bundles);
+
+const char *bundles_pem_path(const struct bundles *bundles);
+const char *bundles_jks_path(const struct bundles *bundles);
+
+#endif
