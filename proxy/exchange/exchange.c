@@ -316,32 +316,38 @@ void exchange_drained(struct exchange *x)
 
 /* --- ends before the time ------------------------------------------------------------------------------- */
 
-void exchange_answer(struct exchange *x, int status, const char *error)
+void exchange_respond(struct exchange *x, struct http_head *head, struct span body)
 {
-    struct http_head *head = http_head_response(status);
-    struct strbuf page = STRBUF_EMPTY;
     bool is_head = x->request_head != NULL && span_eq(x->request_head->method, SPAN("HEAD"));
 
-    set_error(x, error);
     x->facts.flags |= TAP_MADE_BY_WEIR;
-    error_page(head, &page, x->request_head, status, error);
     half_step(&x->response, HEV_HEAD);
-    x->status = status;
+    x->status = head->status;
     pass_response_head(x, head);
     if (!is_head) {
-        slow_down(x, tap_body(&x->line, HTTP_RESPONSE, strbuf_span(&page)));
+        slow_down(x, tap_body(&x->line, HTTP_RESPONSE, body));
         if (x->client.ops != NULL)
-            x->client.ops->send_body(x->client.self, strbuf_span(&page));
+            x->client.ops->send_body(x->client.self, body);
     }
     half_step(&x->response, HEV_END);
     tap_end(&x->line, HTTP_RESPONSE, NULL);
     if (x->client.ops != NULL)
         x->client.ops->send_end(x->client.self, NULL);
-    strbuf_clear(&page);
     http_head_free(head);
     flush(x);
     finish(x, x->request == HALF_DONE && x->client_keeps_alive ? EXCHANGE_COMPLETE : EXCHANGE_ANSWERED,
-           TAP_ABORTED);
+           x->error.len != 0 ? TAP_ABORTED : TAP_DONE);
+}
+
+void exchange_answer(struct exchange *x, int status, const char *error)
+{
+    struct http_head *head = http_head_response(status);
+    struct strbuf page = STRBUF_EMPTY;
+
+    set_error(x, error);
+    error_page(head, &page, x->request_head, status, error);
+    exchange_respond(x, head, strbuf_span(&page));
+    strbuf_clear(&page);
 }
 
 static void cut_client(struct exchange *x, enum cut how)

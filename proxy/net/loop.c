@@ -38,10 +38,9 @@ struct loop *loop_new(void)
 
     pthread_once(&once, use_mem);
     config = event_config_new();
-    /* No locks: a loop belongs to its thread. The changelist turns all changes to a descriptor within a turn
-     * into one epoll_ctl; its bar is descriptors that are dup'ed while registered, and ours never are. */
+    /* No locks: a loop belongs to its thread. No changelist: when a watch changes from edge-triggered writing to
+     * reading within a turn, it merges the two and leaves the reading edge-triggered too, and a stream stalls. */
     event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
-    event_config_set_flag(config, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
     loop->base = event_base_new_with_config(config);
     event_config_free(config);
     if (loop->base == NULL) {
