@@ -92,6 +92,7 @@ bool run_tool(const char *const argv[], struct span input, struct strbuf *out_ou
     int input_fd = input_file(input);
     bool ok = false;
     pid_t pid;
+    pid_t ended;
     int failed;
     int status;
 
@@ -114,9 +115,12 @@ bool run_tool(const char *const argv[], struct span input, struct strbuf *out_ou
     ok = collect(argv[0], output[0], out_output, err);
     if (!ok)
         kill(-pid, SIGKILL); /* its session, and so what it started */
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+    while ((ended = waitpid(pid, &status, 0)) < 0 && errno == EINTR)
         continue;
-    *out_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    if (ended != pid) /* our caller ignores SIGCHLD, and the status is lost */
+        ok = err_sys(err, errno, "waiting for '%s'", argv[0]);
+    else
+        *out_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 out:
     if (input_fd >= 0)
         close(input_fd);

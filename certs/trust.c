@@ -54,6 +54,8 @@ struct trust_entry *trust_report_add(struct trust_report *report, const char *st
     return entry;
 }
 
+static char *format_text(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
+
 static char *format_text(const char *format, va_list args)
 {
     char text[2048];

@@ -31,7 +31,7 @@ static UNUSED int scratch_remove_entry(const char *path, const struct stat *stat
 /* For cmocka: *state is the folder's path, removed with all that is in it by scratch_teardown. */
 static UNUSED int scratch_setup(void **state)
 {
-    char *path = mem_strdup("/tmp/weir-test-XXXXXX");
+    char *path = mem_strdup("/tmp/weir-certs-XXXXXX");
 
     assert_non_null(mkdtemp(path));
     *state = path;
