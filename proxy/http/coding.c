@@ -33,13 +33,13 @@ struct stage {
         BrotliDecoderState *brotli;
         ZSTD_DStream *zstd;
     };
-    bool has_begun;     /* a first byte was seen: an empty body is no damaged one */
-    bool is_at_end;     /* what was decoded so far is whole */
-    bool is_over;       /* whatever follows is not looked at */
-    bool has_zlib;      /* KIND_DEFLATE: inflateInit2 has been called */
-    uint64_t out_bytes; /* all that came out */
-    unsigned char
-        first; /* KIND_DEFLATE: held back until the second byte tells whether this is a zlib header */
+    bool has_begun;        /* a first byte was seen: an empty body is no damaged one */
+    bool is_at_end;        /* what was decoded so far is whole */
+    bool is_over;          /* whatever follows is not looked at */
+    bool has_zlib;         /* KIND_DEFLATE: inflateInit2 has been called */
+    uint64_t out_bytes;    /* all that came out */
+    unsigned char held[4]; /* KIND_DEFLATE, KIND_ZSTD: the first bytes, which tell what follows */
+    size_t held_len;
     unsigned char buffer[BUFFER_BYTES];
 };
 
@@ -141,19 +141,23 @@ static bool is_zlib_header(unsigned char first, unsigned char second)
     return (first & 0x0f) == 8 && first >> 4 <= 7 && (first * 256 + second) % 31 == 0;
 }
 
+/* Holds bytes back until there are want of them; true: they are. */
+static bool hold(struct stage *stage, size_t want, struct span *bytes)
+{
+    while (stage->held_len < want && bytes->len != 0) {
+        stage->held[stage->held_len++] = (unsigned char)bytes->ptr[0];
+        *bytes = span_from(*bytes, 1);
+    }
+    return stage->held_len == want;
+}
+
 static bool feed_deflate(struct stage *stage, const struct outlet *outlet, struct span bytes, struct err *err)
 {
     if (!stage->has_zlib) {
-        unsigned char second;
-        if (!stage->has_begun) {
-            stage->first = (unsigned char)bytes.ptr[0];
-            bytes = span_from(bytes, 1);
-            if (bytes.len == 0)
-                return true;
-        }
-        second = (unsigned char)bytes.ptr[0];
-        if (!begin_zlib(stage, is_zlib_header(stage->first, second) ? 15 : -15, err) ||
-            !feed_zlib(stage, outlet, span_make(&stage->first, 1), err))
+        if (!hold(stage, 2, &bytes))
+            return true;
+        if (!begin_zlib(stage, is_zlib_header(stage->held[0], stage->held[1]) ? 15 : -15, err) ||
+            !feed_zlib(stage, outlet, span_make(stage->held, 2), err))
             return false;
     }
     return stage->is_over || feed_zlib(stage, outlet, bytes, err);
@@ -178,9 +182,19 @@ static bool feed_brotli(struct stage *stage, const struct outlet *outlet, struct
     return true;
 }
 
-static bool feed_zstd(struct stage *stage, const struct outlet *outlet, struct span bytes, struct err *err)
+/* RFC 8878 §3.1: a frame or one to skip. libzstd may also know the formats of before 1.0, which this coding
+ * does not mean. */
+static bool is_zstd_magic(const unsigned char magic[4])
 {
-    ZSTD_inBuffer in = { bytes.ptr, bytes.len, 0 };
+    return memcmp(magic, "\x28\xb5\x2f\xfd", 4) == 0 ||
+           ((magic[0] & 0xf0) == 0x50 && memcmp(magic + 1, "\x2a\x4d\x18", 3) == 0);
+}
+
+/* Up to the end of the frame, or of the bytes. */
+static bool feed_zstd_frame(struct stage *stage, const struct outlet *outlet, struct span *bytes,
+                            struct err *err)
+{
+    ZSTD_inBuffer in = { bytes->ptr, bytes->len, 0 };
     ZSTD_outBuffer out;
 
     do {
@@ -192,7 +206,30 @@ static bool feed_zstd(struct stage *stage, const struct outlet *outlet, struct s
         if (ZSTD_isError(left))
             return damaged(err, "zstd", ZSTD_getErrorName(left));
         stage->is_at_end = left == 0;
-    } while (in.pos < in.size || (out.pos == out.size && !stage->is_at_end));
+    } while (!stage->is_at_end && (in.pos < in.size || out.pos == out.size));
+    *bytes = span_from(*bytes, in.pos);
+    return true;
+}
+
+static bool feed_zstd(struct stage *stage, const struct outlet *outlet, struct span bytes, struct err *err)
+{
+    while (bytes.len != 0) {
+        if (stage->held_len < sizeof stage->held) {
+            struct span magic = span_make(stage->held, sizeof stage->held);
+            stage->is_at_end = false;
+            if (!hold(stage, sizeof stage->held, &bytes))
+                return true;
+            if (!is_zstd_magic(stage->held))
+                return damaged(err, "zstd", "it does not begin like a frame");
+            if (!feed_zstd_frame(stage, outlet, &magic, err))
+                return false;
+            continue;
+        }
+        if (!feed_zstd_frame(stage, outlet, &bytes, err))
+            return false;
+        if (stage->is_at_end)
+            stage->held_len = 0;
+    }
     return true;
 }
 

@@ -248,6 +248,15 @@ static void a_window_above_8_mib_is_refused(void **state)
     decodes_to("zstd", SPAN("\x28\xb5\x2f\xfd\x00\x68\x01\x00\x00"), SPAN(""));
 }
 
+static void a_frame_of_an_old_zstd_is_refused(void **state)
+{
+    (void)state;
+    fails_with("zstd", SPAN("\x26\xb5\x2f\xfd\x00\xcd\xa9\xca"), ERR_PROTO);
+    fails_with("zstd", SPAN("\x28\x26\xb5\x2f\xfd\x00\xcd\xa9\xca"), ERR_PROTO);
+    decodes_to("zstd", SPAN("\x5f\x2a\x4d\x18\x02\x00\x00\x00xx\x28\xb5\x2f\xfd\x00\x68\x01\x00\x00"),
+               SPAN(""));
+}
+
 static void unknown_codings_are_refused(void **state)
 {
     static const char *const unknown[] = { "compress", "gzip, aws-chunked", "gzip;q=1", "*",
@@ -324,6 +333,7 @@ int main(void)
         cmocka_unit_test(a_cut_anywhere_is_an_error),
         cmocka_unit_test(damage_is_an_error),
         cmocka_unit_test(a_window_above_8_mib_is_refused),
+        cmocka_unit_test(a_frame_of_an_old_zstd_is_refused),
         cmocka_unit_test(unknown_codings_are_refused),
         cmocka_unit_test(the_limit_is_reached_exactly),
         cmocka_unit_test(a_bomb_ends_at_the_limit_in_any_stage),
