@@ -109,10 +109,11 @@ static bool add_odd_field(struct headers *headers, struct span line, size_t name
 
 bool h1_line_field(struct headers *headers, enum http_role role, struct span line, struct err *err)
 {
-    size_t name_len = span_find(line, ':');
+    size_t name_len = token_len(line);
 
-    if (name_len < line.len && token_is_valid(span_sub(line, 0, name_len)))
+    if (name_len != 0 && name_len < line.len && line.ptr[name_len] == ':')
         return add_field(headers, line, name_len, err);
+    name_len = span_find(line, ':');
     if (role == HTTP_REQUEST)
         return refuse_field(line, name_len, err);
     return add_odd_field(headers, line, name_len, err);

@@ -7,13 +7,18 @@ static const bool is_tchar[256] = {
     ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true,
 };
 
+size_t token_len(struct span text)
+{
+    size_t len;
+
+    for (len = 0; len < text.len && is_tchar[(unsigned char)text.ptr[len]]; len++)
+        ;
+    return len;
+}
+
 bool token_is_valid(struct span text)
 {
-    for (size_t i = 0; i < text.len; i++) {
-        if (!is_tchar[(unsigned char)text.ptr[i]])
-            return false;
-    }
-    return text.len != 0;
+    return text.len != 0 && token_len(text) == text.len;
 }
 
 /* Where the element at the start of list ends: at its first comma outside of quotes. */

@@ -6,6 +6,9 @@
 
 #include "proxy/base/span.h"
 
+/* How many bytes at the start of text can be a token's. */
+size_t token_len(struct span text);
+
 /* Whether text is a token: one or more of the letters, digits and marks that a method or a field name has. */
 bool token_is_valid(struct span text);
 
