@@ -5,6 +5,7 @@
 
 #include <brotli/decode.h>
 #include <inttypes.h>
+#define ZLIB_CONST /* inputs are const */
 #include <zlib.h>
 #include <zstd.h>
 
@@ -108,8 +109,7 @@ static bool feed_zlib(struct stage *stage, const struct outlet *outlet, struct s
     z_stream *zlib = &stage->zlib;
     int code;
 
-    zlib->next_in =
-        (Bytef *)(uintptr_t)bytes.ptr; /* zlib does not write there, but says so only as ZLIB_CONST */
+    zlib->next_in = (const Bytef *)bytes.ptr;
     zlib->avail_in = (uInt)bytes.len;
     do {
         if (stage->is_at_end && zlib->avail_in != 0) {

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#define ZLIB_CONST /* inputs are const */
 #include <zlib.h>
 #include <zstd.h>
 
@@ -39,7 +40,7 @@ static bool refuse(void *self, struct span bytes, struct err *err)
 /* What deflate with those window bits makes of text, added to out. */
 static void add_deflated(struct strbuf *out, struct span text, int window_bits)
 {
-    z_stream zlib = { .next_in = (Bytef *)(uintptr_t)text.ptr, .avail_in = (uInt)text.len };
+    z_stream zlib = { .next_in = (const Bytef *)text.ptr, .avail_in = (uInt)text.len };
     unsigned char buffer[4096];
     int code;
 
