@@ -138,8 +138,7 @@ static void ambiguous_requests_are_refused(void **state)
                                            "chunked,",
                                            "chunked, identity",
                                            "chun ked",
-                                           "\x0b"
-                                           "chunked",
+                                           "\013chunked",
                                            "chunked\x0c",
                                            "\"chunked\"",
                                            "identity, chunked",
@@ -223,8 +222,7 @@ static void ambiguous_responses_are_refused(void **state)
     response_is_refused(FIELDS({ "Transfer-Encoding", "chunked, chunked" }));
     response_is_refused(FIELDS({ "Transfer-Encoding", "chunked" }, { "Transfer-Encoding", "chunked" }));
     response_is_refused(FIELDS({ "Transfer-Encoding", "chun ked" }));
-    response_is_refused(FIELDS({ "Transfer-Encoding", "\x0b"
-                                                      "chunked" }));
+    response_is_refused(FIELDS({ "Transfer-Encoding", "\013chunked" }));
 }
 
 /* The marks of all fields, as a string of '-' and 'h'. */
