@@ -47,7 +47,7 @@ static bool read_body(struct store *store, const struct body *body, bool is_deco
     strbuf_clear(&encodings);
     ok = store_body_read(store, body->stored->id, flow_feed, &flow, err);
     if (ok && flow.coding != NULL)
-        ok = coding_finish(flow.coding, sink, self, err);
+        ok = coding_finish(flow.coding, err);
     coding_free(flow.coding);
     return ok;
 }
