@@ -249,13 +249,26 @@ static void a_window_above_8_mib_is_refused(void **state)
     decodes_to("zstd", SPAN("\x28\xb5\x2f\xfd\x00\x68\x01\x00\x00"), SPAN(""));
 }
 
+/* Their decoders may be in libzstd: they must not be reached, so the first four bytes are already too many.
+ */
 static void a_frame_of_an_old_zstd_is_refused(void **state)
 {
+    static const char *const old[] = { "\x1e\xb5\x2f\xfd", "\x25\xb5\x2f\xfd", "\x26\xb5\x2f\xfd",
+                                       "\x28\x26\xb5\x2f" };
+    struct strbuf out = STRBUF_EMPTY;
     (void)state;
-    fails_with("zstd", SPAN("\x26\xb5\x2f\xfd\x00\xcd\xa9\xca"), ERR_PROTO);
-    fails_with("zstd", SPAN("\x28\x26\xb5\x2f\xfd\x00\xcd\xa9\xca"), ERR_PROTO);
+
+    for (size_t i = 0; i < sizeof old / sizeof old[0]; i++) {
+        struct coding *coding = NULL;
+        struct err err = { 0 };
+        assert_true(coding_new(SPAN("zstd"), 0, &coding, &err));
+        assert_false(coding_feed(coding, span_of(old[i]), collect, &out, &err));
+        assert_int_equal(err.code, ERR_PROTO);
+        coding_free(coding);
+    }
     decodes_to("zstd", SPAN("\x5f\x2a\x4d\x18\x02\x00\x00\x00xx\x28\xb5\x2f\xfd\x00\x68\x01\x00\x00"),
                SPAN(""));
+    strbuf_clear(&out);
 }
 
 static void unknown_codings_are_refused(void **state)
