@@ -264,6 +264,7 @@ static void a_frame_of_an_old_zstd_is_refused(void **state)
         assert_true(coding_new(SPAN("zstd"), 0, &coding, &err));
         assert_false(coding_feed(coding, span_of(old[i]), collect, &out, &err));
         assert_int_equal(err.code, ERR_PROTO);
+        assert_string_equal(err.text, "damaged zstd: it does not begin like a frame");
         coding_free(coding);
     }
     decodes_to("zstd", SPAN("\x5f\x2a\x4d\x18\x02\x00\x00\x00xx\x28\xb5\x2f\xfd\x00\x68\x01\x00\x00"),
