@@ -68,7 +68,7 @@ void store_cursor_free(struct store_cursor *cursor); /* NULL is fine */
 /* --- bodies -------------------------------------------------------------------------------------------- */
 
 /* The body's bytes in order, in pieces of at most 256 KiB, each borrowed for the call. sink returns false to
- * stop (with err set, or not). */
+ * stop (with err set, or not), which is then the answer. */
 typedef bool (*store_sink)(void *self, struct span bytes, struct err *err);
 bool store_body_read(struct store *store, int64_t body, store_sink sink, void *self, struct err *err);
 

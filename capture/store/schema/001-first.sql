@@ -2,32 +2,39 @@
 -- Text that came over the network is stored one code point a byte (ISO 8859-1 to UTF-8): valid text, bytes recoverable.
 -- Times are µs: *_us since 1970, t_* after the exchange's started_us (negative: before it; NULL: did not happen).
 
+-- A session that records holds a lock on byte id of the file STORE.lock: one that says so and has no lock was
+-- interrupted.
 CREATE TABLE session (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     uid TEXT NOT NULL UNIQUE,                -- UUIDv7
     name TEXT NOT NULL UNIQUE,
     state TEXT NOT NULL CHECK (state IN ('recording', 'paused', 'ended', 'interrupted', 'deleted')),
-    lock_byte INTEGER NOT NULL,              -- its place in STORE.lock while it records
     started_us INTEGER NOT NULL,
-    ended_us INTEGER,
+    ended_us INTEGER,                        -- while it records: when it was last written
     filter TEXT NOT NULL DEFAULT '',
     options TEXT NOT NULL DEFAULT '{}',      -- JSON
     incomplete TEXT,                         -- what is missing, in words; NULL: nothing
     exchanges INTEGER NOT NULL DEFAULT 0,    -- rows in exchange that readers see
     seen INTEGER NOT NULL DEFAULT 0,         -- all that passed
     filtered INTEGER NOT NULL DEFAULT 0,     -- those of them that the filter left out
-    errors INTEGER NOT NULL DEFAULT 0,       -- aborted ones
-    request_bytes INTEGER NOT NULL DEFAULT 0,
+    errors INTEGER NOT NULL DEFAULT 0,       -- aborted ones of all that passed
+    request_bytes INTEGER NOT NULL DEFAULT 0,  -- of the bodies of all that passed
     response_bytes INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
+-- The hosts that a session's exchanges went to, once each.
+CREATE TABLE host (
+    session INTEGER NOT NULL,
+    host TEXT NOT NULL,
+    PRIMARY KEY (session, host)
+) STRICT, WITHOUT ROWID;
+
 -- TLS facts, once a handshake: version, cipher, ALPN, SNI, certificate.
 CREATE TABLE tls (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY,                  -- session * 4294967296 + a number
     session INTEGER NOT NULL,
     facts TEXT NOT NULL                      -- JSON
 ) STRICT;
-CREATE INDEX tls_session ON tls (session);
 
 CREATE TABLE exchange (
     id INTEGER PRIMARY KEY,                  -- session * 4294967296 + seq: a session's exchanges lie together, in order
@@ -75,12 +82,14 @@ CREATE TABLE exchange (
     attempts INTEGER NOT NULL DEFAULT 0,
     flags INTEGER NOT NULL DEFAULT 0
 ) STRICT;
+-- What is to be mended when weir was killed.
+CREATE INDEX exchange_unsettled ON exchange (session) WHERE state = 0 OR provisional = 1;
 
--- A body is one row with its bytes, or, above 256 KiB or while it grows, a list of such rows in body_piece.
+-- A body is one row with its bytes, or, above 256 KiB or when it came slowly, a list of such rows in body_piece.
 CREATE TABLE body (
     id INTEGER PRIMARY KEY,
     refs INTEGER NOT NULL,                   -- how many exchanges and lists use it
-    hash INTEGER,                            -- of a finished row with bytes: a candidate for sharing, never a proof
+    hash INTEGER,                            -- XXH3 of bytes that may be shared: a candidate, never a proof
     size INTEGER NOT NULL,
     bytes BLOB                               -- NULL: see body_piece
 ) STRICT;
@@ -88,7 +97,7 @@ CREATE INDEX body_hash ON body (hash) WHERE hash IS NOT NULL;
 
 CREATE TABLE body_piece (
     body INTEGER NOT NULL,                   -- the list
-    offset INTEGER NOT NULL,                 -- of the piece in it
+    offset INTEGER NOT NULL,                 -- of the piece in it; pieces leave no gap
     piece INTEGER NOT NULL,                  -- body.id of a row with bytes
     PRIMARY KEY (body, offset)
 ) STRICT, WITHOUT ROWID;

@@ -1,0 +1,222 @@
+/* Bodies. A row with a hash is finished and may be shared; one with bytes and no hash is passing: a part of
+ * a body that trickles in, waiting for the rest of its 256 KiB to become one shared row. */
+#include <string.h>
+#include <xxhash.h>
+
+#include "capture/store/sqlite.h"
+#include "capture/store/store_write.h"
+
+/* Rows that are compared before the bytes are simply stored once more: a stranger can make many bodies of one
+ * hash, and must not make each cost more than the last. */
+#define MAX_CANDIDATES 4
+
+uint64_t store_hash(struct span bytes)
+{
+    return XXH3_64bits(bytes.ptr, bytes.len);
+}
+
+static bool find_same(struct store *store, struct span bytes, uint64_t hash, int64_t *out_body,
+                      struct err *err)
+{
+    static const char FIND[] = "SELECT id, bytes FROM body WHERE hash = ?";
+    struct query query = query_begin(store, FIND);
+
+    *out_body = 0;
+    query_int(&query, (int64_t)hash);
+    for (int i = 0; i < MAX_CANDIDATES && *out_body == 0 && query_step(&query); i++)
+        if (span_eq(query_column_bytes(&query, 1), bytes))
+            *out_body = query_column_int(&query, 0);
+    return query_end(&query, err);
+}
+
+static bool insert(struct store *store, struct span bytes, const uint64_t *hash, int64_t *out_body,
+                   struct err *err)
+{
+    static const char INSERT[] = "INSERT INTO body (refs, hash, size, bytes) VALUES (1, ?, ?, ?)";
+    struct query query = query_begin(store, INSERT);
+
+    if (hash != NULL)
+        query_int(&query, (int64_t)*hash);
+    else
+        query_int_or_null(&query, 0, 0);
+    query_int(&query, (int64_t)bytes.len);
+    query_bytes(&query, bytes);
+    if (!query_run(&query, err))
+        return false;
+    *out_body = sqlite3_last_insert_rowid(store->db);
+    return true;
+}
+
+bool store_add_body(struct store *store, struct span bytes, uint64_t hash, int64_t *out_body, struct err *err)
+{
+    static const char SHARE[] = "UPDATE body SET refs = refs + 1 WHERE id = ?";
+    struct query query;
+    int64_t body;
+
+    if (!find_same(store, bytes, hash, &body, err))
+        return false;
+    if (body == 0)
+        return insert(store, bytes, &hash, out_body, err);
+    query = query_begin(store, SHARE);
+    query_int(&query, body);
+    if (!query_run(&query, err))
+        return false;
+    *out_body = body;
+    return true;
+}
+
+bool store_add_body_list(struct store *store, int64_t *out_body, struct err *err)
+{
+    return insert(store, SPAN_NONE, NULL, out_body, err);
+}
+
+static bool link_piece(struct store *store, int64_t list, uint64_t offset, int64_t piece, uint64_t size,
+                       struct err *err)
+{
+    static const char LINK[] = "INSERT INTO body_piece (body, offset, piece) VALUES (?, ?, ?)";
+    static const char GROW[] = "UPDATE body SET size = ? WHERE id = ?";
+    struct query query = query_begin(store, LINK);
+
+    query_int(&query, list);
+    query_int(&query, (int64_t)offset);
+    query_int(&query, piece);
+    if (!query_run(&query, err))
+        return false;
+    query = query_begin(store, GROW);
+    query_int(&query, (int64_t)size);
+    query_int(&query, list);
+    return query_run(&query, err);
+}
+
+bool store_append_body(struct store *store, int64_t list, uint64_t offset, struct span bytes,
+                       const uint64_t *hash, struct err *err)
+{
+    int64_t piece;
+
+    if (hash != NULL ? !store_add_body(store, bytes, *hash, &piece, err)
+                     : !insert(store, bytes, NULL, &piece, err))
+        return false;
+    return link_piece(store, list, offset, piece, offset + bytes.len, err);
+}
+
+/* The bytes of the passing rows from offset on, in order. */
+static bool gather(struct store *store, int64_t list, uint64_t offset, struct strbuf *bytes, struct err *err)
+{
+    static const char GATHER[] =
+        "SELECT body.bytes FROM body_piece JOIN body ON body.id = body_piece.piece "
+        "WHERE body_piece.body = ? AND body_piece.offset >= ? ORDER BY body_piece.offset";
+    struct query query = query_begin(store, GATHER);
+
+    query_int(&query, list);
+    query_int(&query, (int64_t)offset);
+    while (query_step(&query))
+        strbuf_add(bytes, query_column_bytes(&query, 0));
+    return query_end(&query, err);
+}
+
+static bool drop_passing(struct store *store, int64_t list, uint64_t offset, struct err *err)
+{
+    static const char DROP[] = "DELETE FROM body WHERE id IN "
+                               "(SELECT piece FROM body_piece WHERE body = ? AND offset >= ?)";
+    static const char UNLINK[] = "DELETE FROM body_piece WHERE body = ? AND offset >= ?";
+    const char *const both[] = { DROP, UNLINK };
+
+    for (int i = 0; i < 2; i++) {
+        struct query query = query_begin(store, both[i]);
+        query_int(&query, list);
+        query_int(&query, (int64_t)offset);
+        if (!query_run(&query, err))
+            return false;
+    }
+    return true;
+}
+
+bool store_seal_body(struct store *store, int64_t list, uint64_t offset, struct span rest, struct err *err)
+{
+    struct strbuf bytes = STRBUF_EMPTY;
+    int64_t piece;
+    bool ok = false;
+
+    strbuf_reserve(&bytes, STORE_PIECE_BYTES);
+    if (!gather(store, list, offset, &bytes, err) || !drop_passing(store, list, offset, err))
+        goto out;
+    strbuf_add(&bytes, rest);
+    if (!store_add_body(store, strbuf_span(&bytes), store_hash(strbuf_span(&bytes)), &piece, err) ||
+        !link_piece(store, list, offset, piece, offset + bytes.len, err))
+        goto out;
+    ok = true;
+out:
+    strbuf_clear(&bytes);
+    return ok;
+}
+
+bool sqlite_seal_tail(struct store *store, int64_t body, struct err *err)
+{
+    static const char FIRST[] = "SELECT min(body_piece.offset) FROM body_piece JOIN body ON body.id = piece "
+                                "WHERE body_piece.body = ? AND body.hash IS NULL";
+    struct query query = query_begin(store, FIRST);
+    int64_t offset = -1;
+
+    query_int(&query, body);
+    if (query_step(&query) && sqlite3_column_type(query.statement, 0) != SQLITE_NULL)
+        offset = query_column_int(&query, 0);
+    if (!query_end(&query, err))
+        return false;
+    return offset < 0 || store_seal_body(store, body, (uint64_t)offset, SPAN_NONE, err);
+}
+
+/* *out_refs: what is left of them, -1 when there was no such row. */
+static bool release(struct store *store, int64_t body, int64_t *out_refs, bool *out_is_list, struct err *err)
+{
+    static const char RELEASE[] =
+        "UPDATE body SET refs = refs - 1 WHERE id = ? RETURNING refs, bytes IS NULL";
+    struct query query = query_begin(store, RELEASE);
+
+    *out_refs = -1;
+    query_int(&query, body);
+    while (query_step(&query)) {
+        *out_refs = query_column_int(&query, 0);
+        *out_is_list = query_column_int(&query, 1) != 0;
+    }
+    return query_end(&query, err);
+}
+
+static bool delete_row(struct store *store, int64_t body, struct err *err)
+{
+    static const char DELETE_BODY[] = "DELETE FROM body WHERE id = ?";
+    struct query query = query_begin(store, DELETE_BODY);
+
+    query_int(&query, body);
+    return query_run(&query, err);
+}
+
+static bool drop_pieces(struct store *store, int64_t list, struct err *err)
+{
+    static const char RELEASE_PIECES[] =
+        "UPDATE body SET refs = refs - (SELECT count(*) FROM body_piece WHERE body = ?1 AND piece = body.id) "
+        "WHERE id IN (SELECT piece FROM body_piece WHERE body = ?1)";
+    static const char DROP_UNUSED[] =
+        "DELETE FROM body WHERE refs <= 0 AND id IN (SELECT piece FROM body_piece WHERE body = ?)";
+    static const char UNLINK_ALL[] = "DELETE FROM body_piece WHERE body = ?";
+    const char *const all[] = { RELEASE_PIECES, DROP_UNUSED, UNLINK_ALL };
+
+    for (int i = 0; i < 3; i++) {
+        struct query query = query_begin(store, all[i]);
+        query_int(&query, list);
+        if (!query_run(&query, err))
+            return false;
+    }
+    return true;
+}
+
+bool store_drop_body(struct store *store, int64_t body, struct err *err)
+{
+    bool is_list = false;
+    int64_t refs;
+
+    if (!release(store, body, &refs, &is_list, err))
+        return false;
+    if (refs != 0)
+        return true;
+    return (!is_list || drop_pieces(store, body, err)) && delete_row(store, body, err);
+}
