@@ -61,23 +61,30 @@ static bool copy_cookie(const struct query *query, struct strbuf *bytes, struct 
            add_text(bytes, query_column_text(query, 7), &cells->path);
 }
 
-static bool read_cookies(struct store *store, int64_t session, int64_t *after, struct cookie_cells *rows,
+/* Cookies come in batches, by exchange; what orders them is the time. */
+struct place {
+    int64_t time_us, id;
+};
+
+static bool read_cookies(struct store *store, int64_t session, struct place *after, struct cookie_cells *rows,
                          size_t *out_count, struct strbuf *bytes, struct err *err)
 {
-    static const char READ[] = "SELECT id, seq, source, time_us, port, scheme, host, path, name, value, line"
-                               " FROM cookie WHERE session = ? AND id > ? ORDER BY id LIMIT 256";
+    static const char READ[] =
+        "SELECT id, seq, source, time_us, port, scheme, host, path, name, value, line FROM cookie"
+        " WHERE session = ? AND (time_us, id) > (?, ?) ORDER BY time_us, id LIMIT 256";
     struct query query = query_begin(store, READ);
     bool is_good = true;
 
     *out_count = 0;
     strbuf_reset(bytes);
     query_int(&query, session);
-    query_int(&query, *after);
+    query_int(&query, after->time_us);
+    query_int(&query, after->id);
     while (is_good && *out_count < SLICE_ROWS && query_step(&query)) {
-        *after = query_column_int(&query, 0);
+        *after = (struct place){ query_column_int(&query, 3), query_column_int(&query, 0) };
         is_good = copy_cookie(&query, bytes, &rows[(*out_count)++]);
     }
-    return query_end(&query, err) && (is_good || fail_damaged(store, "cookie", *after, err));
+    return query_end(&query, err) && (is_good || fail_damaged(store, "cookie", after->id, err));
 }
 
 bool store_cookies(struct store *store, int64_t session,
@@ -85,7 +92,7 @@ bool store_cookies(struct store *store, int64_t session,
 {
     struct cookie_cells *rows = mem_array(struct cookie_cells, SLICE_ROWS);
     struct strbuf bytes = STRBUF_EMPTY;
-    int64_t after = 0;
+    struct place after = { INT64_MIN, 0 };
     size_t count = SLICE_ROWS;
     bool ok = true, goes_on = true;
 

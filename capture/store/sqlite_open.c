@@ -15,7 +15,7 @@
 #include "proxy/base/mem.h"
 
 /* Other weirs hold the write lock for 100 ms at a time; a checkpoint on a slow disk takes longer. */
-#define BUSY_MS 5000
+#define BUSY_MS 2000
 
 /* Pages of 16 KiB: a piece of a body is 17 of them, and an exchange with its headers is one cell. */
 #define PAGE_BYTES 16384

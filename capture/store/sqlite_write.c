@@ -152,8 +152,6 @@ bool store_settle_exchange(struct store *store, int64_t session, uint32_t seq, c
     static const char SETTLE[] = "UPDATE exchange SET state = iif(state = 0, 2, state), provisional = 0,"
                                  " error = iif(state = 0, coalesce(error, ?), error) WHERE id = ?"
                                  " RETURNING request_body, response_body";
-    static const char SETTLE_HOST[] =
-        "INSERT OR IGNORE INTO host (session, host) SELECT session, host FROM exchange WHERE id = ?";
     struct query query = query_begin(store, SETTLE);
     int64_t bodies[2] = { 0, 0 };
 
@@ -168,7 +166,15 @@ bool store_settle_exchange(struct store *store, int64_t session, uint32_t seq, c
     for (int side = 0; side < 2; side++)
         if (bodies[side] != 0 && !sqlite_seal_tail(store, bodies[side], err))
             return false;
-    query = query_begin(store, SETTLE_HOST);
+    return store_add_host_of(store, session, seq, err);
+}
+
+bool store_add_host_of(struct store *store, int64_t session, uint32_t seq, struct err *err)
+{
+    static const char COPY_HOST[] =
+        "INSERT OR IGNORE INTO host (session, host) SELECT session, host FROM exchange WHERE id = ?";
+    struct query query = query_begin(store, COPY_HOST);
+
     query_int(&query, exchange_id(session, seq));
     return query_run(&query, err);
 }

@@ -101,8 +101,9 @@ bool store_exchange_matches(struct store *store, int64_t session, uint32_t seq, 
 bool store_settle_exchange(struct store *store, int64_t session, uint32_t seq, const char *why,
                            struct err *err);
 
-/* One that a visible exchange went to. */
+/* One that a visible exchange went to; and the same when only the store knows it. */
 bool store_add_host(struct store *store, int64_t session, struct span host, struct err *err);
+bool store_add_host_of(struct store *store, int64_t session, uint32_t seq, struct err *err);
 
 /* A handshake's facts; tls_id is unique in this capture. *out_row is for client_tls and origin_tls. */
 bool store_add_tls(struct store *store, int64_t session, uint64_t tls_id, struct span json, int64_t *out_row,

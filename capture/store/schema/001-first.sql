@@ -116,7 +116,7 @@ CREATE TABLE cookie (
     value BLOB NOT NULL,
     line BLOB                                -- the whole Set-Cookie value
 ) STRICT;
-CREATE INDEX cookie_session ON cookie (session, id);
+CREATE INDEX cookie_session ON cookie (session, time_us);
 
 CREATE TABLE event (
     id INTEGER PRIMARY KEY,

@@ -229,7 +229,8 @@ static void producers_on_many_threads_keep_each_their_order(void **state)
         pthread_create(&threads[i], NULL, produce, &producers[i]);
     }
     while (total < PRODUCERS * EACH) {
-        struct queue_item *items = queue_take(queue, &(struct queue_linger){ 4096, 1000 }, 1000000, &is_closed);
+        struct queue_item *items =
+            queue_take(queue, &(struct queue_linger){ 4096, 1000 }, 1000000, &is_closed);
         for (struct queue_item *item = items; item != NULL; item = item->next, total++) {
             int number = ((struct note *)item)->number;
             assert_int_equal(number % EACH, next[number / EACH]++);

@@ -1,0 +1,178 @@
+#include "capture/capture.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "capture/filter.h"
+#include "capture/piece.h"
+#include "capture/session.h"
+#include "capture/store/store_write.h"
+#include "capture/writer.h"
+#include "proxy/base/clock.h"
+#include "proxy/base/log.h"
+#include "proxy/base/mem.h"
+
+/* Memory that recording may take when the disk is slower than the network. */
+#define QUEUE_BYTES ((size_t)64 * 1024 * 1024)
+
+/* With what is held before and the batch after it, this keeps what kill -9 costs under 250 ms. */
+#define QUEUE_AGE_US 150000
+
+struct capture {
+    struct store *store;
+    struct recorder_shared *shared;
+    struct writer *writer;
+    struct session_row session;
+};
+
+static void wake_recorders(void *self)
+{
+    recorder_shared_wake(self);
+}
+
+static struct recorder_shared *shared_new(const struct capture_options *options, uint32_t last_seq)
+{
+    struct recorder_shared *shared = mem_new(struct recorder_shared);
+
+    recorder_shared_init(shared);
+    shared->queue = queue_new(QUEUE_BYTES, QUEUE_AGE_US);
+    queue_on_room(shared->queue, wake_recorders, shared);
+    shared->filter = options->filter != NULL ? filter_ref(options->filter) : NULL;
+    shared->no_bodies = options->no_bodies;
+    shared->max_body = options->max_body;
+    shared->skip_media = options->skip_media;
+    atomic_store(&shared->last_seq, last_seq);
+    return shared;
+}
+
+static void shared_free(struct recorder_shared *shared)
+{
+    queue_free(shared->queue);
+    filter_unref(shared->filter);
+    recorder_shared_clear(shared);
+    mem_free(shared);
+}
+
+static bool open_store(const char *path, bool durable, struct store **out_store, struct err *err)
+{
+    unsigned mended = 0;
+
+    if (!store_open(path, STORE_WRITE, out_store, err))
+        return false;
+    if ((!durable || store_set_durable(*out_store, err)) && store_mend(*out_store, &mended, err)) {
+        if (mended != 0)
+            log_info("store", "sessions that were interrupted are mended", LOG_N("sessions", mended));
+        return true;
+    }
+    store_close(*out_store);
+    return false;
+}
+
+bool capture_start(const char *store_path, const struct capture_options *options,
+                   struct capture **out_capture, struct err *err)
+{
+    const struct store_session_start start = {
+        .name = options->session_name,
+        .filter = options->filter != NULL ? filter_text(options->filter) : "",
+        .options = options->options_json != NULL ? options->options_json : "{}",
+    };
+    struct capture *capture;
+    struct store *store;
+    uint32_t last_seq;
+
+    if (options->session_name != NULL && !session_check_name(options->session_name, err))
+        return false;
+    if (!open_store(store_path, options->durable, &store, err))
+        return false;
+    capture = mem_new(struct capture);
+    capture->store = store;
+    if (!store_session_start(store, &start, &capture->session, &last_seq, err)) {
+        store_close(store);
+        mem_free(capture);
+        return false;
+    }
+    capture->shared = shared_new(options, last_seq);
+    capture->writer = writer_new(store, capture->session.id, capture->shared);
+    *out_capture = capture;
+    return true;
+}
+
+struct recorder *capture_recorder(struct capture *capture, void (*wake)(void *self), void *wake_self)
+{
+    return recorder_new(capture->shared, wake, wake_self);
+}
+
+void capture_set_paused(struct capture *capture, bool is_paused)
+{
+    struct event_piece *piece;
+    bool is_over;
+
+    if (atomic_exchange(&capture->shared->is_paused, is_paused) == is_paused)
+        return;
+    piece = piece_event(clock_wall_us(), is_paused ? "paused" : "resumed", NULL, NULL,
+                        is_paused ? "nothing that begins now is recorded" : "recording goes on");
+    piece->sets_state = true;
+    piece->state = is_paused ? SESSION_PAUSED : SESSION_RECORDING;
+    if (!queue_push(capture->shared->queue, &piece->base.item, &is_over))
+        piece_free(&piece->base);
+}
+
+static void summarise(const struct session_row *row, struct capture_summary *out_summary)
+{
+    *out_summary = (struct capture_summary){
+        .started_us = row->started_us,
+        .ended_us = row->ended_us,
+        .exchanges = row->exchanges,
+        .seen = row->seen,
+        .filtered = row->filtered,
+        .errors = row->errors,
+        .hosts = row->hosts,
+        .request_bytes = row->request_bytes,
+        .response_bytes = row->response_bytes,
+    };
+    if (row->incomplete != NULL)
+        snprintf(out_summary->incomplete, sizeof out_summary->incomplete, "%s", row->incomplete);
+}
+
+/* The session as the store has it; what is known without it when that fails. */
+static bool read_back(struct capture *capture, struct capture_summary *out_summary, struct err *err)
+{
+    struct session_row row;
+    char id[24];
+
+    summarise(&capture->session, out_summary);
+    out_summary->ended_us = clock_wall_us();
+    snprintf(id, sizeof id, "%lld", (long long)capture->session.id);
+    if (!store_find_session(capture->store, id, &row, err))
+        return false;
+    summarise(&row, out_summary);
+    session_row_clear(&row);
+    return true;
+}
+
+bool capture_end(struct capture *capture, struct capture_summary *out_summary, struct err *err)
+{
+    char lost[128];
+    struct err unused; /* the first failure is the one to tell */
+    bool is_whole = writer_end(capture->writer, lost, sizeof lost, err);
+    bool is_ended = store_session_end(capture->store, capture->session.id, is_whole ? err : &unused);
+    bool is_read = read_back(capture, out_summary, is_whole && is_ended ? err : &unused);
+
+    if (!is_whole)
+        snprintf(out_summary->incomplete, sizeof out_summary->incomplete, "%s", lost);
+    shared_free(capture->shared);
+    store_close(capture->store);
+    session_row_clear(&capture->session);
+    mem_free(capture);
+    return is_whole && is_ended && is_read;
+}
+
+int64_t capture_session(const struct capture *capture)
+{
+    return capture->session.id;
+}
+
+const char *capture_session_name(const struct capture *capture)
+{
+    return capture->session.name;
+}

@@ -1,0 +1,731 @@
+/* An exchange under way is a recording. It is KEPT (pieces are made of it), or COUNTED: only its sizes, and,
+ * if the filter left it out, its cookies.
+ *
+ *     on_request: paused ─> COUNTED   filter no ─> COUNTED (cookies)   else ─> KEPT ──late no──> COUNTED
+ * (cookies)
+ *
+ * What it tells between two pieces is held: the head, trailers and cookies in its part, bytes in its sides.
+ */
+#include "capture/recorder.h"
+
+#include <string.h>
+#include <sys/queue.h>
+
+#include "capture/filter.h"
+#include "capture/piece.h"
+#include "capture/store/store_write.h"
+#include "proxy/base/clock.h"
+#include "proxy/base/mem.h"
+#include "proxy/http/url.h"
+
+/* The first room for a body of unknown length; it doubles up to a whole piece. */
+#define FIRST_ROOM_BYTES 4096
+
+/* What was held as long as this is queued at the next tick: with a tick every 50 ms nothing is held over 75
+ * ms, and an exchange that is quicker than this costs no third piece. */
+#define HOLD_US 25000
+
+#define COOKIE_WAYS 4
+
+enum recording_mode { COUNTED, COUNTED_WITH_COOKIES, KEPT };
+
+/* One direction's body. */
+struct side {
+    char *bytes; /* owned: what is held, from offset on */
+    uint32_t len, cap;
+    uint64_t offset;
+    uint64_t passed; /* all that was told */
+    uint64_t limit;  /* so many are kept */
+    uint64_t length; /* told by its head; 0: unknown */
+    bool is_ended, is_end_told;
+};
+
+struct recording {
+    struct recorder *recorder;
+    struct tap_exchange *exchange;
+    enum recording_mode mode;
+    struct entry *entry;         /* KEPT; the writer's, only pointed to */
+    struct exchange_piece *part; /* owned; NULL: nothing but bytes is held */
+    struct side sides[2];
+    struct strbuf interim; /* JSON without its last bracket */
+    /* Kept while the filter has not decided. */
+    bool is_undecided;
+    struct http_head *request, *response;
+    /* For cookies that come with the response. */
+    char *path; /* owned; as sent */
+
+    bool is_held;
+    uint64_t held_us;
+    LIST_ENTRY(recording) held;
+    bool is_waiting;
+    LIST_ENTRY(recording) waiting;
+};
+
+LIST_HEAD(recordings, recording);
+
+struct recorder {
+    struct recorder_shared *shared;
+    void (*wake)(void *self);
+    void *wake_self;
+    atomic_bool has_waiting;
+    struct recordings held, waiting;
+    struct uid_maker uids;
+    LIST_ENTRY(recorder) in_shared;
+};
+
+void recorder_shared_init(struct recorder_shared *shared)
+{
+    pthread_mutex_init(&shared->lock, NULL);
+    LIST_INIT(&shared->recorders);
+}
+
+void recorder_shared_clear(struct recorder_shared *shared)
+{
+    pthread_mutex_destroy(&shared->lock);
+}
+
+void recorder_shared_wake(struct recorder_shared *shared)
+{
+    struct recorder *recorder;
+
+    pthread_mutex_lock(&shared->lock);
+    LIST_FOREACH (recorder, &shared->recorders, in_shared)
+        if (atomic_load(&recorder->has_waiting))
+            recorder->wake(recorder->wake_self);
+    pthread_mutex_unlock(&shared->lock);
+}
+
+struct recorder *recorder_new(struct recorder_shared *shared, void (*wake)(void *self), void *wake_self)
+{
+    struct recorder *recorder = mem_new(struct recorder);
+
+    recorder->shared = shared;
+    recorder->wake = wake;
+    recorder->wake_self = wake_self;
+    LIST_INIT(&recorder->held);
+    LIST_INIT(&recorder->waiting);
+    pthread_mutex_lock(&shared->lock);
+    LIST_INSERT_HEAD(&shared->recorders, recorder, in_shared);
+    pthread_mutex_unlock(&shared->lock);
+    return recorder;
+}
+
+void recorder_free(struct recorder *recorder)
+{
+    if (recorder == NULL)
+        return;
+    pthread_mutex_lock(&recorder->shared->lock);
+    LIST_REMOVE(recorder, in_shared);
+    pthread_mutex_unlock(&recorder->shared->lock);
+    mem_free(recorder);
+}
+
+static void count(atomic_uint_fast64_t *counter, uint64_t n)
+{
+    atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+}
+
+/* --- pieces -------------------------------------------------------------------------------------------- */
+
+static struct exchange_piece *part_of(struct recording *recording)
+{
+    if (recording->part == NULL)
+        recording->part = piece_new(recording->entry);
+    return recording->part;
+}
+
+static void hold(struct recording *recording)
+{
+    if (recording->is_held)
+        return;
+    recording->is_held = true;
+    recording->held_us = clock_mono_us();
+    LIST_INSERT_HEAD(&recording->recorder->held, recording, held);
+}
+
+static void release(struct recording *recording)
+{
+    if (recording->is_held)
+        LIST_REMOVE(recording, held);
+    recording->is_held = false;
+}
+
+static void queue_piece(struct recorder *recorder, struct piece *piece)
+{
+    bool is_over;
+
+    if (!queue_push(recorder->shared->queue, &piece->item, &is_over))
+        piece_free(piece); /* capture_end came first: the exchange is settled in the store */
+}
+
+static void add_facts(struct exchange_piece *part, const struct recording *recording)
+{
+    const struct tap_exchange *x = recording->exchange;
+
+    memcpy(part->times, x->times, sizeof part->times);
+    part->origin_addr = piece_add_text(part, span_of(x->origin_addr));
+    part->origin_tls = x->origin_tls != NULL ? tap_tls_ref(x->origin_tls) : NULL;
+    part->bytes[HTTP_REQUEST] = recording->sides[HTTP_REQUEST].passed;
+    part->bytes[HTTP_RESPONSE] = recording->sides[HTTP_RESPONSE].passed;
+    part->wire_bytes[HTTP_REQUEST] = x->request_wire_bytes;
+    part->wire_bytes[HTTP_RESPONSE] = x->response_wire_bytes;
+    part->tunnel_sent_bytes = x->tunnel_sent_bytes;
+    part->tunnel_received_bytes = x->tunnel_received_bytes;
+    part->attempts = x->attempts;
+    part->flags = x->flags;
+    if (x->error != NULL)
+        part->error = piece_add_text(part, span_of(x->error));
+    if (recording->interim.len != 0) {
+        part->interim = piece_add_bytes(part, strbuf_span(&recording->interim));
+        piece_add_bytes(part, SPAN("]"));
+        part->interim.len++;
+    }
+}
+
+/* Moves what a side holds into the part. */
+static void move_bytes(struct side *side, struct piece_bytes *to, bool is_end)
+{
+    uint64_t end = side->offset + side->len;
+
+    if (side->is_end_told || (side->len == 0 && !is_end))
+        return;
+    side->is_end_told = is_end;
+    *to = (struct piece_bytes){
+        .bytes = side->bytes,
+        .len = side->len,
+        .cap = side->cap,
+        .offset = side->offset,
+        .ends_piece = is_end || end % STORE_PIECE_BYTES == 0,
+        .ends_body = is_end,
+    };
+    if (side->len != 0 && to->ends_piece && side->offset % STORE_PIECE_BYTES == 0)
+        to->hash = store_hash(span_make(side->bytes, side->len));
+    side->bytes = NULL;
+    side->len = side->cap = 0;
+    side->offset = end;
+}
+
+/* Queues what is held. */
+static void flush(struct recording *recording, unsigned marks)
+{
+    struct exchange_piece *part = part_of(recording);
+
+    release(recording);
+    part->marks |= marks;
+    for (int i = 0; i < 2; i++) {
+        struct side *side = &recording->sides[i];
+        move_bytes(side, &part->bodies[i], side->is_ended || (marks & PIECE_LAST) != 0);
+    }
+    add_facts(part, recording);
+    piece_weigh(part);
+    recording->part = NULL;
+    queue_piece(recording->recorder, &part->base);
+}
+
+/* --- cookies ------------------------------------------------------------------------------------------- */
+
+static uint32_t address_len(const char *client_addr)
+{
+    const char *colon = strrchr(client_addr, ':');
+
+    return colon != NULL ? (uint32_t)(colon - client_addr) : (uint32_t)strlen(client_addr);
+}
+
+/* Whether this is what that client sent last under that name; remembers it. A slot is the key's tag above the
+ * value's hash. */
+static bool was_sent_before(struct recorder_shared *shared, const struct tap_exchange *x, struct span line)
+{
+    struct span name, value;
+    uint64_t key, slot_value;
+    _Atomic uint64_t *set;
+    unsigned way = 0;
+
+    piece_split_cookie(line, &name, &value);
+    key = store_hash(span_make(x->client_addr, address_len(x->client_addr))) * 31 +
+          store_hash(span_of(x->host));
+    key = key * 31 + store_hash(name);
+    key ^= key >> 29;
+    slot_value = (key & UINT64_C(0xffffffff00000000)) | (store_hash(value) >> 32 | 1);
+    set = &shared->cookies[key % (SEEN_COOKIES / COOKIE_WAYS) * COOKIE_WAYS];
+    for (; way < COOKIE_WAYS; way++) {
+        uint64_t seen = atomic_load_explicit(&set[way], memory_order_relaxed);
+        if (seen == slot_value)
+            return true;
+        if (seen == 0 || seen >> 32 == slot_value >> 32)
+            break;
+    }
+    if (way == COOKIE_WAYS)
+        way = (unsigned)(slot_value & (COOKIE_WAYS - 1));
+    atomic_store_explicit(&set[way], slot_value, memory_order_relaxed);
+    return false;
+}
+
+static void add_sent_cookies(struct recording *recording, struct exchange_piece *piece,
+                             const struct headers *headers)
+{
+    const struct tap_exchange *x = recording->exchange;
+    struct span name = SPAN("Cookie"), line, part;
+
+    for (size_t i = headers_next(headers, name, 0); i < headers->count;
+         i = headers_next(headers, name, i + 1)) {
+        line = headers_value(headers, i);
+        while (span_split(&line, ';', &part)) {
+            part = span_trim(part);
+            if (part.len != 0 && !was_sent_before(recording->recorder->shared, x, part))
+                piece_add_cookie(piece, COOKIE_SENT, x->started_us, part);
+        }
+    }
+}
+
+static bool has_set_cookie(const struct headers *headers)
+{
+    return headers_next(headers, SPAN("Set-Cookie"), 0) < headers->count;
+}
+
+static void add_set_cookies(struct exchange_piece *piece, const struct headers *headers)
+{
+    struct span name = SPAN("Set-Cookie");
+    uint64_t now_us = clock_wall_us();
+
+    for (size_t i = headers_next(headers, name, 0); i < headers->count;
+         i = headers_next(headers, name, i + 1))
+        piece_add_cookie(piece, COOKIE_SET, now_us, headers_value(headers, i));
+}
+
+static void add_place(struct exchange_piece *piece, const struct tap_exchange *x, struct span path)
+{
+    piece->scheme = piece_add_text(piece, span_of(x->scheme));
+    piece->host = piece_add_text(piece, span_of(x->host));
+    piece->path = piece_add_text(piece, path);
+    piece->port = x->port;
+}
+
+/* Cookies of an exchange that the filter left out travel alone. */
+static void queue_cookies(struct recording *recording, struct exchange_piece *piece, struct span path)
+{
+    if (piece->cookie_count == 0) {
+        piece_free(&piece->base);
+        return;
+    }
+    add_place(piece, recording->exchange, path);
+    piece_weigh(piece);
+    queue_piece(recording->recorder, &piece->base);
+}
+
+/* --- the request --------------------------------------------------------------------------------------- */
+
+/* As sent, also in the form that is meant for a proxy; of CONNECT, which has none, nothing. */
+static void find_path(const struct http_head *head, struct span *out_path, struct span *out_query)
+{
+    struct span target = head->target;
+    struct err no_url; /* then the target is the path, whatever it is */
+    struct url url;
+
+    if (span_eq(head->method, SPAN("CONNECT")))
+        target = SPAN("");
+    else if (target.len != 0 && target.ptr[0] != '/' && url_parse(target, &url, &no_url))
+        target = url.target;
+    url_split_target(target, out_path, out_query);
+}
+
+static struct http_head *copy_head(const struct http_head *head)
+{
+    struct http_head *copy = http_head_new(head->role);
+    size_t line_len = 0;
+    struct span *const spans[] = { &copy->method, &copy->target, &copy->scheme, &copy->authority,
+                                   &copy->reason };
+    const struct span from[] = { head->method, head->target, head->scheme, head->authority, head->reason };
+    struct err unused; /* a copy without limits of what passed the limits */
+
+    copy->version = head->version;
+    copy->status = head->status;
+    copy->framing = head->framing;
+    copy->wire_bytes = head->wire_bytes;
+    for (size_t i = 0; i < 5; i++)
+        line_len += from[i].len;
+    copy->start_line = mem_alloc(line_len);
+    line_len = 0;
+    for (size_t i = 0; i < 5; i++) {
+        if (from[i].len != 0)
+            memcpy(copy->start_line + line_len, from[i].ptr, from[i].len);
+        *spans[i] = span_make(from[i].ptr != NULL ? copy->start_line + line_len : NULL, from[i].len);
+        line_len += from[i].len;
+    }
+    for (size_t i = 0; i < head->headers.count; i++) {
+        const struct header *item = &head->headers.items[i];
+        headers_add_line(&copy->headers, headers_line(&head->headers, i), item->name_len,
+                         item->value_off - item->line_off, item->value_len, &unused);
+    }
+    return copy;
+}
+
+static bool is_media(const struct headers *headers)
+{
+    static const char *const kinds[] = { "image/", "audio/", "video/", "font/" };
+    struct span type;
+
+    if (!headers_find(headers, SPAN("Content-Type"), &type))
+        return false;
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        if (span_istarts(type, span_of(kinds[i])))
+            return true;
+    return false;
+}
+
+static void expect_body(struct recording *recording, enum http_role role, const struct http_head *head)
+{
+    const struct recorder_shared *shared = recording->recorder->shared;
+    struct side *side = &recording->sides[role];
+
+    side->limit = shared->max_body != 0 ? shared->max_body : UINT64_MAX;
+    if (shared->no_bodies || (shared->skip_media && is_media(&head->headers)))
+        side->limit = 0;
+    side->length = head->framing.kind == BODY_LENGTH ? head->framing.length : 0;
+}
+
+/* The request's piece: queued at once, so that whatever happens next, this exchange is known to have begun.
+ */
+static void queue_request(struct recording *recording, const struct http_head *head, struct span path,
+                          struct span query)
+{
+    struct exchange_piece *piece = part_of(recording);
+    const struct tap_exchange *x = recording->exchange;
+
+    piece->marks = PIECE_REQUEST | (recording->is_undecided ? 0 : PIECE_TAKEN);
+    piece->started_us = x->started_us;
+    piece->client_addr = piece_add_text(piece, span_of(x->client_addr));
+    piece->client_tls = x->client_tls != NULL ? tap_tls_ref(x->client_tls) : NULL;
+    add_place(piece, x, path);
+    piece->query = piece_add_text(piece, query);
+    piece->method = piece_add_text(piece, head->method);
+    piece->request_version = (int)head->version;
+    piece->request_headers = piece_add_headers(piece, &head->headers);
+    piece->request_type = piece_add_type(piece, &head->headers);
+    add_sent_cookies(recording, piece, &head->headers);
+    flush(recording, 0);
+}
+
+static enum filter_answer ask_filter(struct recording *recording, const struct http_head *request,
+                                     const struct http_head *response, bool is_done, bool has_failed)
+{
+    const struct filter *filter = recording->recorder->shared->filter;
+    const struct filter_subject subject = {
+        .exchange = recording->exchange,
+        .request = request,
+        .response = response,
+        .is_done = is_done,
+        .has_failed = has_failed,
+        .request_bytes = recording->sides[HTTP_REQUEST].passed,
+        .response_bytes = recording->sides[HTTP_RESPONSE].passed,
+    };
+
+    return filter != NULL ? filter_match(filter, &subject) : FILTER_YES;
+}
+
+static void begin_kept(struct recording *recording, const struct http_head *head, struct span path,
+                       struct span query, bool is_undecided)
+{
+    struct recorder *recorder = recording->recorder;
+
+    recording->mode = KEPT;
+    recording->is_undecided = is_undecided;
+    recording->entry = mem_new(struct entry);
+    recording->entry->seq =
+        (uint32_t)atomic_fetch_add_explicit(&recorder->shared->last_seq, 1, memory_order_relaxed) + 1;
+    uid_make(&recorder->uids, recording->exchange->started_us, recording->entry->uid);
+    expect_body(recording, HTTP_REQUEST, head);
+    if (is_undecided)
+        recording->request = copy_head(head);
+    queue_request(recording, head, path, query);
+}
+
+static void begin(struct recording *recording, const struct http_head *head)
+{
+    struct span path, query;
+    enum filter_answer answer = ask_filter(recording, head, NULL, false, false);
+
+    find_path(head, &path, &query);
+    recording->path = mem_spandup(path);
+    if (answer == FILTER_NO) {
+        struct exchange_piece *piece = piece_new(NULL);
+        recording->mode = COUNTED_WITH_COOKIES;
+        count(&recording->recorder->shared->totals.filtered, 1);
+        add_sent_cookies(recording, piece, &head->headers);
+        queue_cookies(recording, piece, path);
+    } else {
+        begin_kept(recording, head, path, query, answer == FILTER_NOT_YET);
+    }
+}
+
+/* What stands for the head of a tunnel that began without one. */
+static struct http_head *head_of_nothing(void)
+{
+    struct http_head *head = http_head_new(HTTP_REQUEST);
+
+    head->version = 0;
+    head->start_line = mem_strdup("");
+    head->method = head->target = span_of(head->start_line);
+    return head;
+}
+
+static void *on_request(void *self, struct tap_exchange *exchange, const struct http_head *head)
+{
+    struct recorder *recorder = self;
+    struct recording *recording = mem_new(struct recording);
+    struct http_head *nothing = NULL;
+
+    recording->recorder = recorder;
+    recording->exchange = exchange;
+    count(&recorder->shared->totals.seen, 1);
+    if (atomic_load_explicit(&recorder->shared->is_paused, memory_order_relaxed))
+        return recording;
+    if (head == NULL)
+        nothing = head_of_nothing();
+    begin(recording, head != NULL ? head : nothing);
+    http_head_free(nothing);
+    return recording;
+}
+
+/* --- what follows -------------------------------------------------------------------------------------- */
+
+static void stop_deciding(struct recording *recording)
+{
+    recording->is_undecided = false;
+    http_head_free(recording->request);
+    http_head_free(recording->response);
+    recording->request = recording->response = NULL;
+}
+
+/* The filter's late no: the writer takes out what is there. */
+static void give_up(struct recording *recording)
+{
+    count(&recording->recorder->shared->totals.filtered, 1);
+    stop_deciding(recording);
+    flush(recording, PIECE_REFUSED | PIECE_LAST);
+    recording->entry = NULL;
+    recording->mode = COUNTED_WITH_COOKIES;
+}
+
+static void add_interim(struct recording *recording, const struct http_head *head)
+{
+    strbuf_add_char(&recording->interim, recording->interim.len == 0 ? '[' : ',');
+    strbuf_printf(&recording->interim, "[%d,", head->status);
+    piece_headers_json(&recording->interim, &head->headers);
+    strbuf_add_char(&recording->interim, ']');
+    hold(recording);
+}
+
+static void add_response(struct recording *recording, const struct http_head *head)
+{
+    struct exchange_piece *part = part_of(recording);
+
+    expect_body(recording, HTTP_RESPONSE, head);
+    part->marks |= PIECE_RESPONSE;
+    part->response_version = head->version;
+    part->status = head->status;
+    part->reason = piece_add_text(part, head->reason.ptr != NULL ? head->reason : SPAN(""));
+    part->response_headers = piece_add_headers(part, &head->headers);
+    part->response_type = piece_add_type(part, &head->headers);
+    if (has_set_cookie(&head->headers)) {
+        add_place(part, recording->exchange, span_of(recording->path));
+        add_set_cookies(part, &head->headers);
+    }
+    hold(recording);
+}
+
+static void on_response(void *record, const struct http_head *head)
+{
+    struct recording *recording = record;
+    enum filter_answer answer = FILTER_YES;
+
+    if (http_is_interim(head)) {
+        if (recording->mode == KEPT)
+            add_interim(recording, head);
+        return;
+    }
+    if (recording->mode == COUNTED_WITH_COOKIES && has_set_cookie(&head->headers)) {
+        struct exchange_piece *piece = piece_new(NULL);
+        add_set_cookies(piece, &head->headers);
+        queue_cookies(recording, piece, span_of(recording->path));
+    }
+    if (recording->mode != KEPT)
+        return;
+    add_response(recording, head);
+    if (!recording->is_undecided)
+        return;
+    answer = ask_filter(recording, recording->request, head, false, false);
+    if (answer == FILTER_NO) {
+        give_up(recording);
+    } else if (answer == FILTER_YES) {
+        stop_deciding(recording);
+        part_of(recording)->marks |= PIECE_TAKEN;
+    } else {
+        http_head_free(recording->response);
+        recording->response = copy_head(head);
+    }
+}
+
+static void make_room(struct side *side, size_t len)
+{
+    size_t left = STORE_PIECE_BYTES - side->offset % STORE_PIECE_BYTES; /* a piece holds no more */
+    size_t need = side->len + len, cap = side->cap != 0 ? (size_t)side->cap * 2 : FIRST_ROOM_BYTES;
+
+    if (need <= side->cap)
+        return;
+    if (side->cap == 0 && side->length > side->offset)
+        cap = side->length - side->offset < left ? (size_t)(side->length - side->offset) : left;
+    cap = cap < need ? need : cap;
+    side->cap = (uint32_t)(cap < left ? cap : left);
+    side->bytes = mem_realloc(side->bytes, side->cap);
+}
+
+static void keep_bytes(struct recording *recording, struct side *side, struct span bytes)
+{
+    while (bytes.len != 0) {
+        size_t left = STORE_PIECE_BYTES - (side->offset + side->len) % STORE_PIECE_BYTES;
+        size_t take = bytes.len < left ? bytes.len : left;
+        make_room(side, take);
+        memcpy(side->bytes + side->len, bytes.ptr, take);
+        side->len += (uint32_t)take;
+        side->passed += take;
+        bytes = span_from(bytes, take);
+        if (take == left)
+            flush(recording, 0);
+        else
+            hold(recording);
+    }
+}
+
+/* Asked again once it is on the list: else room could come between the question and the entry. */
+static enum tap_answer wait_for_room(struct recording *recording)
+{
+    struct recorder *recorder = recording->recorder;
+
+    if (!queue_is_over(recorder->shared->queue))
+        return TAP_GO;
+    if (!recording->is_waiting)
+        LIST_INSERT_HEAD(&recorder->waiting, recording, waiting);
+    recording->is_waiting = true;
+    atomic_store(&recorder->has_waiting, true);
+    if (queue_is_over(recorder->shared->queue))
+        return TAP_SLOWER;
+    LIST_REMOVE(recording, waiting);
+    recording->is_waiting = false;
+    return TAP_GO;
+}
+
+static enum tap_answer on_body(void *record, enum http_role role, struct span bytes)
+{
+    struct recording *recording = record;
+    struct side *side = &recording->sides[role];
+    uint64_t room = side->passed < side->limit ? side->limit - side->passed : 0;
+    size_t take = bytes.len < room ? bytes.len : (size_t)room;
+
+    if (recording->mode != KEPT) {
+        side->passed += bytes.len;
+        return TAP_GO;
+    }
+    keep_bytes(recording, side, span_sub(bytes, 0, take));
+    side->passed += bytes.len - take;
+    if (take < bytes.len)
+        hold(recording); /* its size is told all the same */
+    return wait_for_room(recording);
+}
+
+static void on_end(void *record, enum http_role role, const struct headers *trailers)
+{
+    struct recording *recording = record;
+
+    recording->sides[role].is_ended = true;
+    if (recording->mode != KEPT)
+        return;
+    if (trailers != NULL && trailers->count != 0) {
+        struct exchange_piece *part = part_of(recording);
+        part->trailers[role] = piece_add_headers(part, trailers);
+    }
+    hold(recording);
+}
+
+static void end_kept(struct recording *recording, enum tap_outcome outcome)
+{
+    struct exchange_piece *part = part_of(recording);
+    unsigned marks = PIECE_LAST;
+
+    part->state = outcome == TAP_DONE ? RECORD_DONE : RECORD_ABORTED;
+    if (recording->is_undecided) {
+        enum filter_answer answer =
+            ask_filter(recording, recording->request, recording->response, true, outcome == TAP_ABORTED);
+        if (answer == FILTER_NO) {
+            give_up(recording);
+            return;
+        }
+        marks |= answer == FILTER_YES ? PIECE_TAKEN : PIECE_ASK;
+    }
+    flush(recording, marks);
+}
+
+static void on_done(void *record, enum tap_outcome outcome)
+{
+    struct recording *recording = record;
+    struct recorder_shared *shared = recording->recorder->shared;
+
+    if (outcome == TAP_ABORTED)
+        count(&shared->totals.errors, 1);
+    for (int i = 0; i < 2; i++)
+        count(&shared->totals.bytes[i], recording->sides[i].passed);
+    if (recording->mode == KEPT)
+        end_kept(recording, outcome);
+    stop_deciding(recording);
+    if (recording->is_waiting)
+        LIST_REMOVE(recording, waiting);
+    release(recording);
+    for (int i = 0; i < 2; i++)
+        mem_free(recording->sides[i].bytes);
+    strbuf_clear(&recording->interim);
+    mem_free(recording->path);
+    mem_free(recording);
+}
+
+static void on_notice(void *self, const struct tap_notice *notice)
+{
+    struct event_piece *piece =
+        piece_event(notice->time_us, notice->kind, notice->client_addr, notice->host, notice->text);
+
+    queue_piece(self, &piece->base);
+}
+
+const struct tap_listener recorder_listener = {
+    on_request, on_response, on_body, on_end, on_done, on_notice
+};
+
+/* --- the worker's loop --------------------------------------------------------------------------------- */
+
+void recorder_tick(struct recorder *recorder)
+{
+    uint64_t now_us = clock_mono_us();
+    struct recording *recording = LIST_FIRST(&recorder->held);
+
+    while (recording != NULL) {
+        struct recording *next = LIST_NEXT(recording, held);
+        if (now_us >= recording->held_us + HOLD_US)
+            flush(recording, 0);
+        recording = next;
+    }
+}
+
+void recorder_resume(struct recorder *recorder)
+{
+    struct recordings waiting = recorder->waiting;
+
+    /* Whoever must wait again comes onto the new list. */
+    atomic_store(&recorder->has_waiting, false);
+    LIST_INIT(&recorder->waiting);
+    if (LIST_FIRST(&waiting) != NULL)
+        LIST_FIRST(&waiting)->waiting.le_prev = &LIST_FIRST(&waiting);
+    while (LIST_FIRST(&waiting) != NULL) {
+        struct recording *recording = LIST_FIRST(&waiting);
+        LIST_REMOVE(recording, waiting);
+        recording->is_waiting = false;
+        recording->exchange->resume(recording->exchange);
+    }
+}

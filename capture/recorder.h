@@ -1,0 +1,64 @@
+/* recorder: the tap's listener on one worker: turns events into pieces and queues them for the writer.
+ *
+ * What an exchange tells is queued at once when it begins, and then at each full 256 KiB of a body, at its
+ * end, and whenever something was held for 25 to 75 ms (recorder_tick): so a small exchange costs two pieces,
+ * and what a client has received is with the writer soon. A body's bytes are copied once, here.
+ *
+ * Bounded: when the queue is over its bounds, on_body answers TAP_SLOWER and the exchange goes on after
+ * recorder_resume. Nothing that was told is dropped here.
+ *
+ * Threads: all on the worker's, but what recorders share (struct recorder_shared), which is made for that. */
+#ifndef WEIR_CAPTURE_RECORDER_H
+#define WEIR_CAPTURE_RECORDER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "proxy/base/queue.h"
+#include "proxy/exchange/tap.h"
+
+struct filter;
+struct recorder;
+
+/* Cookies last seen, by client, host and name: 4-way sets of a tag and a value, 32 bits each. A sixth thing
+ * that threads share, because a client's connections are spread over the workers and "differs from the last
+ * one seen" means all of them. No lock: a race costs a row too many, never one too few. */
+#define SEEN_COOKIES 65536
+
+/* What the recorders of a capture have in common. Zeroed, then recorder_shared_init. Counters are added to by
+ * recorders and taken by the writer.
+ */
+struct recorder_shared {
+    struct queue *queue;
+    struct filter *filter; /* NULL takes everything */
+    bool no_bodies, skip_media;
+    uint64_t max_body; /* 0: no limit */
+    atomic_bool is_paused;
+    atomic_uint_fast32_t last_seq;
+    struct {
+        atomic_uint_fast64_t seen, filtered, errors;
+        atomic_uint_fast64_t bytes[2]; /* by enum http_role */
+    } totals;
+    _Atomic uint64_t cookies[SEEN_COOKIES];
+    pthread_mutex_t lock; /* of the list, for as long as one takes a step */
+    LIST_HEAD(, recorder) recorders;
+};
+void recorder_shared_init(struct recorder_shared *shared);
+void recorder_shared_clear(struct recorder_shared *shared);
+/* Any thread: the queue has room. Calls wake of each recorder that has somebody waiting for it. */
+void recorder_shared_wake(struct recorder_shared *shared);
+
+/* shared outlives the recorder. wake(wake_self) must not call recorders. */
+struct recorder *recorder_new(struct recorder_shared *shared, void (*wake)(void *self), void *wake_self);
+void recorder_free(struct recorder *recorder); /* after the last on_done; NULL is fine */
+
+extern const struct tap_listener recorder_listener; /* its self is a struct recorder */
+
+/* To be called every 50 ms on the worker's loop: queues what was held long enough. */
+void recorder_tick(struct recorder *recorder);
+/* Exchanges that were told TAP_SLOWER go on. */
+void recorder_resume(struct recorder *recorder);
+#endif

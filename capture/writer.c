@@ -1,0 +1,581 @@
+/* A batch is built in two steps, so that it can be tried again: collect() hangs each piece on its entry,
+ * write_batch() writes the entries in one transaction. What an entry has in the store is changed in
+ * entry->now while writing and becomes entry->committed, or is brought back from there. */
+#include "capture/writer.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "capture/filter.h"
+#include "capture/piece.h"
+#include "capture/store/store_write.h"
+#include "proxy/base/clock.h"
+#include "proxy/base/log.h"
+#include "proxy/base/mem.h"
+
+/* When a batch is written: small enough for the write lock to be held well under 100 ms. */
+static const struct queue_linger LINGER = { 4 * 1024 * 1024, 100000 };
+
+/* Counters without pieces (everything filtered or paused) are written this often. */
+#define IDLE_US 1000000
+
+/* A store that fails may only be busy or have its disk made room on. */
+#define PATIENCE_US 2000000
+#define RETRY_US    50000
+/* Once pieces are dropped: how often the store is tried again. */
+#define PROBE_US 500000
+
+TAILQ_HEAD(entries, entry);
+
+struct writer {
+    struct store *store;
+    int64_t session;
+    struct recorder_shared *shared;
+    pthread_t thread;
+
+    struct entries all;   /* those whose last piece has not been written */
+    struct entries batch; /* those with something to write */
+    struct queue_item *items;
+    struct store_totals totals;  /* taken from the recorders, not yet committed */
+    struct store_totals written; /* what this try of the batch adds */
+
+    bool is_failing, is_dropping;
+    uint64_t failing_since_us, retry_at_us;
+    struct {
+        uint64_t exchanges;
+        uint64_t from_us, to_us; /* wall clock */
+    } lost;
+    struct err failure;
+};
+
+/* --- a body -------------------------------------------------------------------------------------------- */
+
+static bool write_list_bytes(struct writer *writer, int64_t list, const struct piece_bytes *piece,
+                             struct err *err)
+{
+    uint64_t start = piece->offset - piece->offset % STORE_PIECE_BYTES;
+    struct span bytes = span_make(piece->bytes, piece->len);
+
+    if (piece->offset == start)
+        return store_append_body(writer->store, list, start, bytes, piece->ends_piece ? &piece->hash : NULL,
+                                 err);
+    if (piece->ends_piece)
+        return store_seal_body(writer->store, list, start, bytes, err);
+    return store_append_body(writer->store, list, piece->offset, bytes, NULL, err);
+}
+
+static bool write_bytes(struct writer *writer, struct entry_progress *now, int side,
+                        const struct piece_bytes *piece, struct err *err)
+{
+    bool has_tail = piece->offset % STORE_PIECE_BYTES != 0;
+
+    if (piece->len == 0)
+        return !piece->ends_body || !now->is_list[side] || !has_tail ||
+               store_seal_body(writer->store, now->bodies[side],
+                               piece->offset - piece->offset % STORE_PIECE_BYTES, SPAN_NONE, err);
+    now->kept[side] = piece->offset + piece->len;
+    if (now->bodies[side] == 0 && piece->ends_body)
+        return store_add_body(writer->store, span_make(piece->bytes, piece->len), piece->hash,
+                              &now->bodies[side], err);
+    if (now->bodies[side] == 0) {
+        now->is_list[side] = true;
+        if (!store_add_body_list(writer->store, &now->bodies[side], err))
+            return false;
+    }
+    return write_list_bytes(writer, now->bodies[side], piece, err);
+}
+
+/* --- cookies ------------------------------------------------------------------------------------------- */
+
+static bool write_cookies(struct writer *writer, const struct exchange_piece *piece, uint32_t seq,
+                          struct entry_progress *now, struct err *err)
+{
+    for (size_t i = 0; i < piece->cookie_count; i++) {
+        const struct piece_cookie *cookie = &piece->cookies[i];
+        const struct cookie_row row = {
+            .seq = seq,
+            .source = cookie->source,
+            .time_us = cookie->time_us,
+            .scheme = piece_text(piece, piece->scheme),
+            .host = piece_text(piece, piece->host),
+            .path = piece_text(piece, piece->path),
+            .port = piece->port,
+            .name = piece_text(piece, cookie->name),
+            .value = piece_text(piece, cookie->value),
+            .line = piece_text(piece, cookie->line),
+        };
+        int64_t id;
+        if (!store_add_cookie(writer->store, writer->session, &row, &id, err))
+            return false;
+        if (now != NULL && now->first_cookie == 0)
+            now->first_cookie = id;
+        if (now != NULL)
+            now->last_cookie = id;
+    }
+    return true;
+}
+
+/* --- an exchange --------------------------------------------------------------------------------------- */
+
+static bool add_tls(struct writer *writer, const struct tap_tls *tls, int64_t *out_row, struct err *err)
+{
+    return tls == NULL ||
+           store_add_tls(writer->store, writer->session, tls->id, span_of(tls->json), out_row, err);
+}
+
+static void add_request(const struct exchange_piece *piece, struct store_exchange *row)
+{
+    row->started_us = piece->started_us;
+    row->client_addr = piece_text(piece, piece->client_addr);
+    row->method = piece_text(piece, piece->method);
+    row->scheme = piece_text(piece, piece->scheme);
+    row->host = piece_text(piece, piece->host);
+    row->port = piece->port;
+    row->path = piece_text(piece, piece->path);
+    row->query = piece_text(piece, piece->query);
+    row->request_version = piece->request_version;
+    row->request_headers = piece_text(piece, piece->request_headers);
+    row->request_type = piece_text(piece, piece->request_type);
+}
+
+static void add_response(const struct exchange_piece *piece, struct store_exchange *row)
+{
+    row->response_version = piece->response_version;
+    row->status = piece->status;
+    row->reason = piece_text(piece, piece->reason);
+    row->response_headers = piece_text(piece, piece->response_headers);
+    row->response_type = piece_text(piece, piece->response_type);
+}
+
+static void replace_text(struct span *text, const struct exchange_piece *piece, struct piece_text newer)
+{
+    if (newer.len != PIECE_NO_TEXT)
+        *text = piece_text(piece, newer);
+}
+
+/* What a later piece tells counts. */
+static void add_facts(const struct exchange_piece *piece, struct store_exchange *row)
+{
+    row->state = piece->state;
+    memcpy(row->times, piece->times, sizeof row->times);
+    memcpy(row->bytes, piece->bytes, sizeof row->bytes);
+    memcpy(row->wire_bytes, piece->wire_bytes, sizeof row->wire_bytes);
+    row->tunnel_sent_bytes = piece->tunnel_sent_bytes;
+    row->tunnel_received_bytes = piece->tunnel_received_bytes;
+    row->attempts = piece->attempts;
+    row->flags = piece->flags;
+    replace_text(&row->origin_addr, piece, piece->origin_addr);
+    replace_text(&row->error, piece, piece->error);
+    replace_text(&row->interim, piece, piece->interim);
+    for (int side = 0; side < 2; side++)
+        replace_text(&row->trailers[side], piece, piece->trailers[side]);
+}
+
+static bool add_piece(struct writer *writer, struct entry *entry, const struct exchange_piece *piece,
+                      struct store_exchange *row, struct err *err)
+{
+    if ((piece->marks & PIECE_REQUEST) != 0)
+        add_request(piece, row);
+    if ((piece->marks & PIECE_RESPONSE) != 0)
+        add_response(piece, row);
+    if ((piece->marks & PIECE_TAKEN) != 0)
+        entry->now.is_visible = true;
+    add_facts(piece, row);
+    for (int side = 0; side < 2; side++)
+        if (!write_bytes(writer, &entry->now, side, &piece->bodies[side], err))
+            return false;
+    return add_tls(writer, piece->client_tls, &row->client_tls, err) &&
+           add_tls(writer, piece->origin_tls, &row->origin_tls, err) &&
+           write_cookies(writer, piece, entry->seq, &entry->now, err);
+}
+
+/* What the filter left out goes away; its cookies stay without it. */
+static bool take_out(struct writer *writer, struct entry *entry, struct err *err)
+{
+    struct entry_progress *now = &entry->now;
+    bool was_there;
+
+    if (now->is_in_store &&
+        !store_delete_exchange(writer->store, writer->session, entry->seq, &was_there, err))
+        return false;
+    now->is_in_store = false;
+    return now->first_cookie == 0 || store_orphan_cookies(writer->store, writer->session, entry->seq,
+                                                          now->first_cookie, now->last_cookie, err);
+}
+
+static bool refuse(struct writer *writer, struct entry *entry, struct err *err)
+{
+    for (const struct exchange_piece *piece = entry->first; piece != NULL; piece = piece->next_of_entry)
+        if (!write_cookies(writer, piece, 0, NULL, err))
+            return false;
+    return take_out(writer, entry, err);
+}
+
+/* The filter can only tell by looking into the store. why: NULL, or what cut the exchange. */
+static bool ask_store(struct writer *writer, struct entry *entry, const char *why, struct err *err)
+{
+    bool is_taken;
+
+    if (!store_exchange_matches(writer->store, writer->session, entry->seq, writer->shared->filter, &is_taken,
+                                err))
+        return false;
+    if (!is_taken) {
+        writer->written.filtered++;
+        return take_out(writer, entry, err);
+    }
+    entry->now.is_visible = true;
+    writer->written.exchanges++;
+    return store_settle_exchange(writer->store, writer->session, entry->seq, why, err);
+}
+
+static bool write_row(struct writer *writer, struct entry *entry, const struct store_exchange *row,
+                      struct err *err)
+{
+    bool was_visible = entry->committed.is_in_store && entry->committed.is_visible;
+    bool ok = entry->now.is_in_store ? store_update_exchange(writer->store, row, err)
+                                     : store_insert_exchange(writer->store, row, err);
+
+    entry->now.is_in_store = true;
+    if (!ok || !entry->now.is_visible || was_visible)
+        return ok;
+    writer->written.exchanges++;
+    if (row->host.ptr == NULL) /* its request was written in an earlier batch, when nobody saw it */
+        return store_add_host_of(writer->store, writer->session, entry->seq, err);
+    return store_add_host(writer->store, writer->session, row->host, err);
+}
+
+static bool write_exchange(struct writer *writer, struct entry *entry, struct err *err)
+{
+    struct store_exchange row = { .session = writer->session, .seq = entry->seq };
+    unsigned marks = entry->last->marks;
+
+    if ((marks & PIECE_REFUSED) != 0)
+        return refuse(writer, entry, err);
+    memcpy(row.uid, entry->uid, sizeof row.uid);
+    for (const struct exchange_piece *piece = entry->first; piece != NULL; piece = piece->next_of_entry)
+        if (!add_piece(writer, entry, piece, &row, err))
+            return false;
+    row.is_provisional = !entry->now.is_visible;
+    memcpy(row.bodies, entry->now.bodies, sizeof row.bodies);
+    memcpy(row.kept, entry->now.kept, sizeof row.kept);
+    return write_row(writer, entry, &row, err) &&
+           ((marks & PIECE_ASK) == 0 || ask_store(writer, entry, NULL, err));
+}
+
+/* Pieces of it were dropped: what is there ends here. */
+static bool write_lost(struct writer *writer, struct entry *entry, struct err *err)
+{
+    static const char WHY[] = "the store failed while this was recorded";
+
+    if (!entry->is_over || !entry->now.is_in_store)
+        return true;
+    if (!entry->now.is_visible)
+        return ask_store(writer, entry, WHY, err);
+    return store_settle_exchange(writer->store, writer->session, entry->seq, WHY, err);
+}
+
+/* --- a batch ------------------------------------------------------------------------------------------- */
+
+static void collect_piece(struct writer *writer, struct exchange_piece *piece)
+{
+    struct entry *entry = piece->entry;
+
+    if (entry == NULL)
+        return;
+    if ((piece->marks & PIECE_REQUEST) != 0)
+        TAILQ_INSERT_TAIL(&writer->all, entry, in_all);
+    if (entry->first == NULL) {
+        entry->first = piece;
+        TAILQ_INSERT_TAIL(&writer->batch, entry, in_batch);
+    } else {
+        entry->last->next_of_entry = piece;
+    }
+    entry->last = piece;
+    entry->is_over = (piece->marks & PIECE_LAST) != 0;
+}
+
+static size_t collect(struct writer *writer, struct queue_item *items)
+{
+    size_t bytes = 0;
+
+    writer->items = items;
+    for (struct queue_item *item = items; item != NULL; item = item->next) {
+        struct piece *piece = (struct piece *)item;
+        bytes += item->bytes;
+        if (piece->kind == PIECE_EXCHANGE)
+            collect_piece(writer, (struct exchange_piece *)piece);
+    }
+    return bytes;
+}
+
+static void collect_totals(struct writer *writer)
+{
+    struct recorder_shared *shared = writer->shared;
+
+    writer->totals.seen += atomic_exchange(&shared->totals.seen, 0);
+    writer->totals.filtered += atomic_exchange(&shared->totals.filtered, 0);
+    writer->totals.errors += atomic_exchange(&shared->totals.errors, 0);
+    for (int side = 0; side < 2; side++)
+        writer->totals.bytes[side] += atomic_exchange(&shared->totals.bytes[side], 0);
+}
+
+static bool has_totals(const struct writer *writer)
+{
+    static const struct store_totals none;
+
+    return memcmp(&writer->totals, &none, sizeof none) != 0;
+}
+
+static void time_text(uint64_t wall_us, char out_text[32])
+{
+    time_t seconds = (time_t)(wall_us / 1000000);
+    struct tm local;
+
+    localtime_r(&seconds, &local);
+    strftime(out_text, 32, "%Y-%m-%d %H:%M:%S", &local);
+}
+
+static void lost_text(const struct writer *writer, char *out_text, size_t size)
+{
+    char from[32], to[32];
+
+    time_text(writer->lost.from_us, from);
+    time_text(writer->lost.to_us, to);
+    snprintf(out_text, size, "%llu exchange%s from %s to %s", (unsigned long long)writer->lost.exchanges,
+             writer->lost.exchanges == 1 ? "" : "s", from, to);
+}
+
+static bool write_mark(struct writer *writer, struct err *err)
+{
+    char text[128];
+    struct event_row event = { .time_us = clock_wall_us(), .kind = SPAN("incomplete") };
+
+    if (writer->lost.exchanges == 0)
+        return true;
+    lost_text(writer, text, sizeof text);
+    event.text = span_of(text);
+    return store_add_incomplete(writer->store, writer->session, text, err) &&
+           store_add_event(writer->store, writer->session, &event, err);
+}
+
+static bool write_event(struct writer *writer, const struct event_piece *piece, struct err *err)
+{
+    const struct event_row row = {
+        .time_us = piece->time_us,
+        .kind = span_of(piece->kind),
+        .client_addr = span_of(piece->client_addr),
+        .host = span_of(piece->host),
+        .text = span_of(piece->text),
+    };
+
+    if (piece->sets_state && !store_set_state(writer->store, writer->session, piece->state, err))
+        return false;
+    return store_add_event(writer->store, writer->session, &row, err);
+}
+
+/* Those that belong to no exchange. */
+static bool write_loose(struct writer *writer, struct err *err)
+{
+    for (struct queue_item *item = writer->items; item != NULL; item = item->next) {
+        const struct piece *piece = (const struct piece *)item;
+        const struct exchange_piece *cookies = (const struct exchange_piece *)piece;
+        if (piece->kind == PIECE_EVENT && !write_event(writer, (const struct event_piece *)piece, err))
+            return false;
+        if (piece->kind == PIECE_EXCHANGE && cookies->entry == NULL &&
+            !write_cookies(writer, cookies, 0, NULL, err))
+            return false;
+    }
+    return true;
+}
+
+static bool write_all(struct writer *writer, struct err *err)
+{
+    struct store_totals sum = writer->totals;
+    struct entry *entry;
+
+    writer->written = (struct store_totals){ 0 };
+    TAILQ_FOREACH (entry, &writer->batch, in_batch)
+        if (entry->is_lost ? !write_lost(writer, entry, err) : !write_exchange(writer, entry, err))
+            return false;
+    if (!write_loose(writer, err) || !write_mark(writer, err))
+        return false;
+    sum.exchanges += writer->written.exchanges;
+    sum.filtered += writer->written.filtered;
+    return store_add_totals(writer->store, writer->session, &sum, clock_wall_us(), err);
+}
+
+static void free_items(struct writer *writer)
+{
+    while (writer->items != NULL) {
+        struct queue_item *next = writer->items->next;
+        piece_free((struct piece *)writer->items);
+        writer->items = next;
+    }
+}
+
+static void forget_entry(struct writer *writer, struct entry *entry)
+{
+    TAILQ_REMOVE(&writer->all, entry, in_all);
+    mem_free(entry);
+}
+
+/* The batch is in the store: everything that ended is forgotten. */
+static void settle_batch(struct writer *writer)
+{
+    struct entry *entry;
+
+    while ((entry = TAILQ_FIRST(&writer->batch)) != NULL) {
+        TAILQ_REMOVE(&writer->batch, entry, in_batch);
+        entry->committed = entry->now;
+        entry->first = entry->last = NULL;
+        if (entry->is_over)
+            forget_entry(writer, entry);
+    }
+    free_items(writer);
+    writer->totals = (struct store_totals){ 0 };
+    writer->lost.exchanges = 0;
+}
+
+static bool write_batch(struct writer *writer, struct err *err)
+{
+    struct entry *entry;
+
+    if (store_begin(writer->store, err) && write_all(writer, err) && store_commit(writer->store, err)) {
+        settle_batch(writer);
+        return true;
+    }
+    store_rollback(writer->store);
+    TAILQ_FOREACH (entry, &writer->batch, in_batch)
+        entry->now = entry->committed;
+    return false;
+}
+
+/* Lets the batch go. Entries that ended and have a row stay in it, without pieces: the row is settled when
+ * the store works again. */
+static void drop_batch(struct writer *writer)
+{
+    struct entry *entry = TAILQ_FIRST(&writer->batch);
+
+    while (entry != NULL) {
+        struct entry *next = TAILQ_NEXT(entry, in_batch);
+        if (!entry->is_lost) {
+            writer->lost.to_us = clock_wall_us();
+            writer->lost.from_us = writer->lost.exchanges == 0 ? writer->lost.to_us : writer->lost.from_us;
+            writer->lost.exchanges++;
+        }
+        entry->is_lost = true;
+        entry->first = entry->last = NULL;
+        if (!entry->is_over || !entry->now.is_in_store)
+            TAILQ_REMOVE(&writer->batch, entry, in_batch);
+        if (entry->is_over && !entry->now.is_in_store)
+            forget_entry(writer, entry);
+        entry = next;
+    }
+    free_items(writer);
+}
+
+/* --- when the store fails ------------------------------------------------------------------------------ */
+
+static void note_failure(struct writer *writer, const struct err *err)
+{
+    writer->failure = *err;
+    if (writer->is_failing)
+        return;
+    writer->is_failing = true;
+    writer->failing_since_us = clock_mono_us();
+    log_error("store", "what passes can't be recorded, the proxy goes on without", LOG_S("why", err->text));
+}
+
+static void note_success(struct writer *writer)
+{
+    if (writer->is_failing)
+        log_warn("store", "recording works again", LOG_S("why_not_before", writer->failure.text));
+    writer->is_failing = writer->is_dropping = false;
+}
+
+static void sleep_us(long us)
+{
+    nanosleep(&(struct timespec){ us / 1000000, us % 1000000 * 1000 }, NULL);
+}
+
+/* Writes the batch, or waits until it can be written, or drops it. */
+static void deal(struct writer *writer)
+{
+    struct err err;
+
+    collect_totals(writer);
+    if (writer->items == NULL && TAILQ_EMPTY(&writer->batch) && !has_totals(writer) &&
+        writer->lost.exchanges == 0)
+        return;
+    if (writer->is_dropping && clock_mono_us() < writer->retry_at_us) {
+        drop_batch(writer);
+        return;
+    }
+    while (!write_batch(writer, &err)) {
+        note_failure(writer, &err);
+        if (clock_mono_us() - writer->failing_since_us >= PATIENCE_US) {
+            writer->is_dropping = true;
+            writer->retry_at_us = clock_mono_us() + PROBE_US;
+            drop_batch(writer);
+            return;
+        }
+        sleep_us(RETRY_US);
+    }
+    note_success(writer);
+}
+
+static void *run(void *self)
+{
+    struct writer *writer = self;
+    bool is_closed = false;
+
+    while (!is_closed) {
+        struct queue_item *items = queue_take(writer->shared->queue, &LINGER, IDLE_US, &is_closed);
+        size_t bytes = collect(writer, items);
+        deal(writer);
+        queue_done(writer->shared->queue, bytes);
+        store_checkpoint(writer->store);
+    }
+    if (writer->lost.exchanges != 0 && !write_batch(writer, &writer->failure))
+        drop_batch(writer);
+    return NULL;
+}
+
+struct writer *writer_new(struct store *store, int64_t session, struct recorder_shared *shared)
+{
+    struct writer *writer = mem_new(struct writer);
+
+    writer->store = store;
+    writer->session = session;
+    writer->shared = shared;
+    TAILQ_INIT(&writer->all);
+    TAILQ_INIT(&writer->batch);
+    if (pthread_create(&writer->thread, NULL, run, writer) != 0) {
+        log_error("store", "no thread for the writer");
+        abort();
+    }
+    return writer;
+}
+
+bool writer_end(struct writer *writer, char *out_lost, size_t lost_size, struct err *err)
+{
+    struct entry *entry;
+    bool ok;
+
+    queue_close(writer->shared->queue);
+    pthread_join(writer->thread, NULL);
+    out_lost[0] = '\0';
+    ok = writer->lost.exchanges == 0 && !writer->is_failing;
+    if (!ok) {
+        lost_text(writer, out_lost, lost_size);
+        *err = writer->failure;
+        err_add(err, "what passed is not all recorded");
+    }
+    while ((entry = TAILQ_FIRST(&writer->all)) != NULL)
+        forget_entry(writer, entry);
+    mem_free(writer);
+    return ok;
+}
