@@ -1,0 +1,54 @@
+/* The base URL variables of a collection as a Postman environment, for whoever runs it against another place.
+ */
+#include "capture/export/digest.h"
+#include "capture/export/job.h"
+#include "capture/export/json_out.h"
+#include "capture/export/survey.h"
+#include "capture/export/text.h"
+#include "proxy/base/mem.h"
+
+static void write_value(struct json_out *json, const struct survey_origin *origin)
+{
+    jout_open_object(json);
+    jout_member_str(json, "key", origin->variable);
+    jout_member_str(json, "value", origin->url);
+    jout_member_str(json, "type", "default");
+    jout_member_bool(json, "enabled", true);
+    jout_close(json);
+}
+
+bool export_environment(struct export_job *job, struct err *err)
+{
+    const struct session_row *session = job->source->session;
+    struct json_out json;
+    struct survey survey;
+    char id[DIGEST_UUID_BYTES], time[TEXT_TIME_BYTES];
+    char *name;
+
+    if (!survey_run(job, &survey, err))
+        return false;
+    job->report->written = survey.count;
+    digest_uuid("environment", span_of(session->uid), id);
+    /* Not when it was exported: two exports of a session are the same file. */
+    text_time_ms(time, (int64_t)((session->ended_us != 0 ? session->ended_us : session->started_us) / 1000));
+    name = job->options->name != NULL
+               ? mem_strdup(job->options->name)
+               : mem_printf("weir · %s", survey.main != NULL ? survey.main->host : session->name);
+    jout_init(&json, job->out);
+    jout_open_object(&json);
+    jout_member_str(&json, "id", id);
+    jout_member_str(&json, "name", name);
+    jout_key(&json, "values");
+    jout_open_array(&json);
+    for (const struct survey_origin *origin = survey.origins; origin != NULL; origin = origin->hh.next)
+        write_value(&json, origin);
+    jout_close(&json);
+    jout_member_str(&json, "_postman_variable_scope", "environment");
+    jout_member_str(&json, "_postman_exported_at", time);
+    jout_member_str(&json, "_postman_exported_using", "weir/" WEIR_VERSION);
+    jout_close(&json);
+    jout_end_document(&json);
+    mem_free(name);
+    survey_clear(&survey);
+    return true;
+}

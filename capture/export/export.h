@@ -1,0 +1,94 @@
+/* export: writes a session in a format that another tool reads.
+ *
+ * Each format is one file and one row of export_formats. An export to a file is written beside it (0600) and
+ * takes its place when it is whole and on disk; one that fails leaves what was there. Values are written as
+ * they were captured, secrets included: saying so is the command's. Memory does not grow with the session but
+ * for a few bytes an exchange. The same session and options give the same bytes. One thread. */
+#ifndef WEIR_CAPTURE_EXPORT_EXPORT_H
+#define WEIR_CAPTURE_EXPORT_EXPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "capture/export/source.h"
+#include "proxy/base/err.h"
+
+struct export_job;
+
+struct export_format {
+    const char *name;      /* NULL ends the table */
+    const char *what;      /* for help */
+    const char *file_name; /* what follows a name of the user's choice: ".har" */
+    bool (*write)(struct export_job *job, struct err *err);
+};
+extern const struct export_format export_formats[];
+const struct export_format *export_find_format(const char *name); /* NULL: none */
+
+enum export_group { EXPORT_BY_BOTH, EXPORT_BY_DOMAIN, EXPORT_BY_ENDPOINT, EXPORT_CHRONOLOGICAL };
+/* "both", "domain", "endpoint", "chronological". ERR_USAGE. */
+bool export_parse_group(const char *text, enum export_group *out_group, struct err *err);
+
+struct export_options {
+    const struct export_format *format;
+    enum export_group group;    /* collection, environment */
+    const char *name;           /* of the collection or environment; NULL: made of host and time */
+    const char *domain;         /* cookies: see jar_scope_parse; NULL: all */
+    uint64_t max_example_bytes; /* of a response's body */
+    bool keep_browser_headers;  /* collection: browser noise is sent too */
+};
+/* The most of a response's body that is kept as an example: more is no help to a reader. */
+#define EXPORT_MAX_EXAMPLE_BYTES (256 * 1024)
+
+/* What could not be written as it was, or not at all. */
+enum export_reason {
+    EXPORT_TUNNEL, /* exchanges that are none of the export */
+    EXPORT_NO_RESPONSE,
+    EXPORT_OWN_RESPONSE,
+    EXPORT_UPGRADED,
+    EXPORT_REQUEST_CUT,
+    EXPORT_GONE,
+    EXPORT_METHOD_CASE, /* exchanges that come back changed */
+    EXPORT_ASTERISK,
+    EXPORT_ESCAPED,
+    EXPORT_HEADER_UNFIT,
+    EXPORT_HEADER_SPELLING,
+    EXPORT_TRAILERS,
+    EXPORT_UNDECODED,
+    EXPORT_LITERALS,
+    EXPORT_EXAMPLE_CUT, /* examples */
+    EXPORT_EXAMPLE_LEFT_OUT,
+    EXPORT_BODY_CUT,       /* har */
+    EXPORT_COOKIE_IGNORED, /* cookies */
+    EXPORT_COOKIE_UNFIT,
+    EXPORT_COOKIE_PATH,
+    EXPORT_COOKIE_CASE,
+    EXPORT_COOKIE_TWINS,
+    EXPORT_COOKIE_PARTITIONED,
+    EXPORT_COOKIE_INFERRED,
+    EXPORT_LOCAL_STORAGE,
+    EXPORT_REASON_COUNT,
+};
+/* One line for a person, to follow a count: "tunnels: their bytes are not HTTP". */
+const char *export_reason_text(enum export_reason reason);
+
+struct export_report {
+    uint64_t considered, written; /* exchanges, or cookies */
+    struct {
+        uint64_t count;
+        char first[80]; /* the first one: "exchange 17", "cookie sid of shop.test" */
+    } reasons[EXPORT_REASON_COUNT];
+    bool has_files;   /* bodies lie beside the export, in files_path */
+    char *files_path; /* owned; export_report_clear */
+};
+void export_report_clear(struct export_report *report);
+
+/* out_report is the caller's to clear, whether it succeeds or not. */
+bool export_to_file(const struct export_source *source, const struct export_options *options,
+                    const char *path, struct export_report *out_report, struct err *err);
+/* The same, at once, to a stream that is left open; nothing lies beside it. */
+bool export_to_stream(const struct export_source *source, const struct export_options *options, FILE *stream,
+                      struct export_report *out_report, struct err *err);
+
+#endif

@@ -1,0 +1,41 @@
+/* files: a file that appears whole or not at all, and the folder of bodies that may lie beside it.
+ *
+ * Everything is 0600 in folders of 0700, written under a temporary name in the same folder, synced, renamed.
+ */
+#ifndef WEIR_CAPTURE_EXPORT_FILES_H
+#define WEIR_CAPTURE_EXPORT_FILES_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "proxy/base/err.h"
+#include "proxy/base/span.h"
+
+struct outfile {
+    FILE *file;
+    char *path, *temporary; /* owned */
+};
+/* ERR_SYS. */
+bool outfile_open(struct outfile *out, const char *path, struct err *err);
+/* Syncs and renames; whatever happens, out is empty afterwards. ERR_SYS when any byte was lost. */
+bool outfile_commit(struct outfile *out, struct err *err);
+void outfile_abandon(struct outfile *out); /* an empty one is fine */
+
+struct files;
+
+/* For the export at path: "shop.postman_collection.json" has "shop.files". Nothing is made until the first
+ * file. */
+struct files *files_new(const char *path);
+/* Removes what was added, unless files_keep was called. */
+void files_free(struct files *files); /* NULL is fine */
+void files_keep(struct files *files);
+const char *files_path(const struct files *files);
+bool files_is_empty(const struct files *files);
+
+/* One file of the folder, named for its content: begin, any number of writes, end. name is what a user would
+ * call it, of which the harmless characters are used; *out_name is the caller's. ERR_SYS. */
+bool files_begin(struct files *files, struct err *err);
+bool files_write(struct files *files, struct span bytes, struct err *err);
+bool files_end(struct files *files, struct span name, char **out_name, struct err *err);
+
+#endif

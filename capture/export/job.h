@@ -1,0 +1,29 @@
+/* job: one export under way: what the formats share. Internal to the exporters. */
+#ifndef WEIR_CAPTURE_EXPORT_JOB_H
+#define WEIR_CAPTURE_EXPORT_JOB_H
+
+#include "capture/export/export.h"
+#include "capture/export/files.h"
+#include "capture/record.h"
+
+struct export_job {
+    const struct export_source *source;
+    const struct export_options *options;
+    FILE *out;           /* errors are looked at when the format is done */
+    struct files *files; /* bodies beside the export; NULL: there is no such place */
+    struct export_report *report;
+};
+
+/* Counts; what names the first one. */
+void job_count(struct export_job *job, enum export_reason reason, const char *what, ...)
+    __attribute__((format(printf, 3, 4)));
+void job_count_exchange(struct export_job *job, enum export_reason reason, const struct record *record);
+
+bool export_collection(struct export_job *job, struct err *err);
+bool export_environment(struct export_job *job, struct err *err);
+bool export_har(struct export_job *job, struct err *err);
+bool export_cookies_netscape(struct export_job *job, struct err *err);
+bool export_cookies_tough(struct export_job *job, struct err *err);
+bool export_cookies_playwright(struct export_job *job, struct err *err);
+
+#endif

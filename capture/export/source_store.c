@@ -1,0 +1,103 @@
+#include "capture/export/source.h"
+
+#include "proxy/base/mem.h"
+
+/* A step of the cursor is cheaper than a new cursor up to about this many exchanges in between. */
+#define STEP_RATHER_THAN_SEEK 128
+
+struct source_store {
+    struct store *store;
+    int64_t session;
+    const struct filter *filter;
+    struct store_cursor *pass; /* of next */
+    struct store_cursor *seek; /* of at, without the filter */
+    uint32_t seek_seq;         /* the last one that seek gave */
+};
+
+static bool source_rewind(void *self, struct err *err)
+{
+    struct source_store *source = self;
+
+    store_cursor_free(source->pass);
+    source->pass = NULL;
+    return store_exchanges(source->store, source->session, 1, source->filter, &source->pass, err);
+}
+
+static bool source_next(void *self, const struct record **out_record, struct err *err)
+{
+    struct source_store *source = self;
+
+    return store_next(source->pass, out_record, err);
+}
+
+static bool source_at(void *self, uint32_t seq, const struct record **out_record, struct err *err)
+{
+    struct source_store *source = self;
+    const struct record *record = NULL;
+
+    if (source->seek == NULL || seq <= source->seek_seq || seq - source->seek_seq > STEP_RATHER_THAN_SEEK) {
+        store_cursor_free(source->seek);
+        source->seek = NULL;
+        if (!store_exchanges(source->store, source->session, seq, NULL, &source->seek, err))
+            return false;
+    }
+    do {
+        if (!store_next(source->seek, &record, err))
+            return false;
+    } while (record != NULL && record->seq < seq);
+    if (record != NULL && record->seq == seq) {
+        source->seek_seq = seq;
+        *out_record = record;
+        return true;
+    }
+    store_cursor_free(source->seek); /* it stands behind the gap: useless for what may follow */
+    source->seek = NULL;
+    *out_record = NULL;
+    return true;
+}
+
+static bool source_body_read(void *self, int64_t body, store_sink sink, void *sink_self, struct err *err)
+{
+    struct source_store *source = self;
+
+    return store_body_read(source->store, body, sink, sink_self, err);
+}
+
+static bool source_cookies(void *self, bool (*each)(void *each_self, const struct cookie_row *row),
+                           void *each_self, struct err *err)
+{
+    struct source_store *source = self;
+
+    return store_cookies(source->store, source->session, each, each_self, err);
+}
+
+void source_store_init(struct export_source *out_source, struct store *store,
+                       const struct session_row *session, const struct filter *filter)
+{
+    struct source_store *source = mem_new(struct source_store);
+
+    source->store = store;
+    source->session = session->id;
+    source->filter = filter;
+    *out_source = (struct export_source){
+        .session = session,
+        .self = source,
+        .rewind = source_rewind,
+        .next = source_next,
+        .at = source_at,
+        .body_read = source_body_read,
+        .cookies = source_cookies,
+    };
+}
+
+void source_store_clear(struct export_source *source)
+{
+    struct source_store *self = source->self;
+
+    if (self == NULL)
+        return;
+    store_cursor_free(self->pass);
+    store_cursor_free(self->seek);
+    mem_free(self);
+    source->self = NULL;
+}

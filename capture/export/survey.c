@@ -1,0 +1,305 @@
+#include "capture/export/survey.h"
+
+#include <stdlib.h>
+
+#include "capture/export/content.h"
+#include "capture/export/naming.h"
+#include "capture/export/text.h"
+#include "proxy/base/mem.h"
+#include "proxy/http/url.h"
+
+/* A host with so few items is easier to read without folders. */
+#define SMALL_HOST_ITEMS 5
+/* Bodies that can be text of a collection at all: see body_plan. */
+#define MAX_SCANNED_BYTES (1024 * 1024)
+
+struct folder_row {
+    char *key;
+    size_t index;
+    UT_hash_handle hh;
+};
+
+/* --- origins ------------------------------------------------------------------------------------------- */
+
+static void add_origin_url(struct strbuf *out, const struct record *record)
+{
+    strbuf_add(out, record->scheme);
+    strbuf_add_str(out, "://");
+    naming_add_host(out, record);
+}
+
+const struct survey_origin *survey_origin_of(const struct survey *survey, const struct record *record)
+{
+    struct strbuf url = STRBUF_EMPTY;
+    struct survey_origin *origin;
+
+    add_origin_url(&url, record);
+    HASH_FIND_STR(survey->origins, strbuf_text(&url), origin);
+    strbuf_clear(&url);
+    return origin;
+}
+
+static struct survey_origin *add_origin(struct survey *survey, const struct record *record)
+{
+    struct survey_origin *origin = (struct survey_origin *)survey_origin_of(survey, record);
+    struct strbuf text = STRBUF_EMPTY;
+
+    if (origin == NULL) {
+        origin = mem_new(struct survey_origin);
+        add_origin_url(&text, record);
+        origin->url = strbuf_detach(&text);
+        naming_add_host(&text, record);
+        origin->host = strbuf_detach(&text);
+        naming_add_variable(&text, record);
+        origin->variable = strbuf_detach(&text);
+        HASH_ADD_KEYPTR(hh, survey->origins, origin->url, strlen(origin->url), origin);
+    }
+    origin->count++;
+    return origin;
+}
+
+static bool is_name_taken(const struct survey *survey, const struct survey_origin *until, const char *name)
+{
+    if (literals_has(survey->literals, name) ||
+        (until != survey->main && strcmp(survey->main->variable, name) == 0))
+        return true;
+    for (const struct survey_origin *origin = survey->origins; origin != until; origin = origin->hh.next)
+        if (strcmp(origin->variable, name) == 0)
+            return true;
+    return false;
+}
+
+static void name_variable(struct survey *survey, struct survey_origin *origin)
+{
+    char *base = origin->variable;
+
+    origin->variable = mem_strdup(base);
+    for (unsigned n = 2; is_name_taken(survey, origin, origin->variable); n++) {
+        mem_free(origin->variable);
+        origin->variable = mem_printf("%s_%u", base, n);
+    }
+    mem_free(base);
+}
+
+/* The main origin is named first: it has the shortest name. */
+static void name_origins(struct survey *survey)
+{
+    struct survey_origin *main_origin = NULL;
+
+    for (struct survey_origin *origin = survey->origins; origin != NULL; origin = origin->hh.next)
+        if (main_origin == NULL || origin->count > main_origin->count)
+            main_origin = origin;
+    if (main_origin == NULL)
+        return;
+    survey->main = main_origin;
+    mem_free(main_origin->variable);
+    main_origin->variable = mem_strdup("baseUrl");
+    for (unsigned n = 2; literals_has(survey->literals, main_origin->variable); n++) {
+        mem_free(main_origin->variable);
+        main_origin->variable = mem_printf("baseUrl_%u", n);
+    }
+    for (struct survey_origin *origin = survey->origins; origin != NULL; origin = origin->hh.next)
+        if (origin != main_origin)
+            name_variable(survey, origin);
+}
+
+/* --- folders ------------------------------------------------------------------------------------------- */
+
+static size_t add_folder(struct survey_folders *folders, size_t parent, struct span name)
+{
+    struct strbuf key = STRBUF_EMPTY;
+    struct folder_row *row;
+
+    strbuf_printf(&key, "%zu ", parent);
+    text_add_bytes(&key, name);
+    HASH_FIND_STR(folders->by_name, strbuf_text(&key), row);
+    if (row == NULL) {
+        if (folders->count == folders->cap) {
+            folders->cap = folders->cap != 0 ? folders->cap * 2 : 16;
+            folders->list = mem_realloc(folders->list, folders->cap * sizeof(*folders->list));
+        }
+        row = mem_new(struct folder_row);
+        row->index = folders->count++;
+        folders->list[row->index].name = mem_strdup(strchr(strbuf_text(&key), ' ') + 1);
+        folders->list[row->index].count = 0;
+        row->key = strbuf_detach(&key);
+        HASH_ADD_KEYPTR(hh, folders->by_name, row->key, strlen(row->key), row);
+    }
+    strbuf_clear(&key);
+    folders->list[row->index].count++;
+    return row->index;
+}
+
+static void folders_clear(struct survey_folders *folders)
+{
+    struct folder_row *row, *tmp;
+
+    HASH_ITER (hh, folders->by_name, row, tmp) {
+        HASH_DEL(folders->by_name, row);
+        mem_free(row->key);
+        mem_free(row);
+    }
+    for (size_t i = 0; i < folders->count; i++)
+        mem_free(folders->list[i].name);
+    mem_free(folders->list);
+}
+
+/* --- items --------------------------------------------------------------------------------------------- */
+
+bool survey_takes(const struct record *record, enum export_reason *out_why)
+{
+    if ((record->flags & TAP_TUNNEL) != 0 || span_eq(record->method, SPAN("CONNECT")))
+        *out_why = EXPORT_TUNNEL;
+    else if ((record->flags & TAP_UPGRADED) != 0 || record->status == 101)
+        *out_why = EXPORT_UPGRADED;
+    else if ((record->flags & TAP_MADE_BY_WEIR) != 0)
+        *out_why = EXPORT_OWN_RESPONSE;
+    else if (record->status == 0)
+        *out_why = EXPORT_NO_RESPONSE;
+    else if (record->request_body.kept < record->request_body.bytes)
+        *out_why = EXPORT_REQUEST_CUT;
+    else
+        return true;
+    return false;
+}
+
+/* Index 0 of inner means "no folder of its own": real ones begin at 1. */
+static uint64_t order_of(struct export_job *job, struct survey *survey, const struct record *record)
+{
+    enum export_group group = job->options->group;
+    struct span host = span_of(survey_origin_of(survey, record)->host), resource;
+    uint64_t outer = 0, inner = 0;
+
+    if (group == EXPORT_CHRONOLOGICAL)
+        return record->started_us;
+    if (group != EXPORT_BY_ENDPOINT)
+        outer = add_folder(&survey->outer, 0, host);
+    if (group != EXPORT_BY_DOMAIN && naming_find_resource(record->path, &resource))
+        inner = 1 + add_folder(&survey->inner, outer, resource);
+    return outer << 32 | inner;
+}
+
+static void add_item(struct survey *survey, uint64_t order, uint32_t seq)
+{
+    if (survey->count == survey->cap) {
+        survey->cap = survey->cap != 0 ? survey->cap * 2 : 256;
+        survey->items = mem_realloc(survey->items, survey->cap * sizeof(*survey->items));
+    }
+    survey->items[survey->count++] = (struct survey_item){ .order = order, .seq = seq };
+}
+
+static int by_order(const void *a, const void *b)
+{
+    const struct survey_item *x = a, *y = b;
+
+    if (x->order != y->order)
+        return x->order < y->order ? -1 : 1;
+    return x->seq < y->seq ? -1 : x->seq > y->seq;
+}
+
+static void flatten_small_hosts(struct survey *survey)
+{
+    for (size_t i = 0; i < survey->count; i++) {
+        size_t outer = survey_outer(survey->items[i].order);
+
+        if (survey->outer.list[outer].count <= SMALL_HOST_ITEMS)
+            survey->items[i].order = (uint64_t)outer << 32;
+    }
+}
+
+/* --- literals ------------------------------------------------------------------------------------------ */
+
+static bool scan_bytes(struct survey *survey, struct span bytes)
+{
+    struct strbuf text = STRBUF_EMPTY;
+    bool ok;
+
+    if (!literals_may_be_in(bytes))
+        return true;
+    text_add_latin1(&text, bytes);
+    ok = literals_scan(survey->literals, strbuf_span(&text));
+    strbuf_clear(&text);
+    return ok;
+}
+
+static bool scan_literals(struct export_job *job, struct survey *survey, const struct record *record,
+                          struct err *err)
+{
+    struct content body;
+    bool ok = scan_bytes(survey, record->path) && scan_bytes(survey, record->query);
+
+    for (size_t i = 0; i < record->request_headers.count; i++)
+        ok = scan_bytes(survey, record->request_headers.items[i].value) && ok;
+    if (record->request_body.id != 0 && record->request_body.bytes <= MAX_SCANNED_BYTES) {
+        if (!content_read(job->source, &record->request_body, &record->request_headers, MAX_SCANNED_BYTES,
+                          CONTENT_FRONT, &body, err))
+            return false;
+        if (body.is_text)
+            ok = literals_scan(survey->literals, strbuf_span(&body.front)) && ok;
+        content_clear(&body);
+    }
+    if (!ok)
+        job_count_exchange(job, EXPORT_LITERALS, record);
+    return true;
+}
+
+/* --- the pass ------------------------------------------------------------------------------------------ */
+
+static bool take_record(struct export_job *job, struct survey *survey, const struct record *record,
+                        struct err *err)
+{
+    enum export_reason why;
+
+    job->report->considered++;
+    if (!survey_takes(record, &why)) {
+        job_count_exchange(job, why, record);
+        return true;
+    }
+    add_origin(survey, record);
+    add_item(survey, order_of(job, survey, record), record->seq);
+    return scan_literals(job, survey, record, err);
+}
+
+bool survey_run(struct export_job *job, struct survey *out_survey, struct err *err)
+{
+    const struct export_source *source = job->source;
+    struct survey survey = { .literals = literals_new() };
+    const struct record *record;
+    bool ok = source->rewind(source->self, err);
+
+    while (ok) {
+        ok = source->next(source->self, &record, err);
+        if (!ok || record == NULL)
+            break;
+        ok = take_record(job, &survey, record, err);
+    }
+    if (!ok) {
+        survey_clear(&survey);
+        return false;
+    }
+    name_origins(&survey);
+    if (job->options->group == EXPORT_BY_BOTH)
+        flatten_small_hosts(&survey);
+    if (survey.count != 0)
+        qsort(survey.items, survey.count, sizeof(*survey.items), by_order);
+    *out_survey = survey;
+    return true;
+}
+
+void survey_clear(struct survey *survey)
+{
+    struct survey_origin *origin, *tmp;
+
+    HASH_ITER (hh, survey->origins, origin, tmp) {
+        HASH_DEL(survey->origins, origin);
+        mem_free(origin->url);
+        mem_free(origin->host);
+        mem_free(origin->variable);
+        mem_free(origin);
+    }
+    folders_clear(&survey->outer);
+    folders_clear(&survey->inner);
+    literals_free(survey->literals);
+    mem_free(survey->items);
+    *survey = (struct survey){ .items = NULL };
+}
