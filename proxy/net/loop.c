@@ -71,16 +71,23 @@ void loop_free(struct loop *loop)
     mem_free(loop);
 }
 
+void loop_turn(struct loop *loop)
+{
+    /* What was deferred outside of a turn must not wait for one that may never come. */
+    bool has_deferred = loop->deferred_count != 0;
+
+    run_deferred(loop);
+    loop->now_us = 0;
+    event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY | (has_deferred ? EVLOOP_NONBLOCK : 0));
+    run_deferred(loop);
+    loop->now_us = 0;
+}
+
 void loop_run(struct loop *loop)
 {
-    run_deferred(loop);
-    while (!loop->is_stopped) {
-        loop->now_us = 0;
-        event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY);
-        run_deferred(loop);
-    }
+    while (!loop->is_stopped)
+        loop_turn(loop);
     loop->is_stopped = false;
-    loop->now_us = 0;
 }
 
 void loop_stop(struct loop *loop)

@@ -16,6 +16,7 @@ struct loop;
 struct loop *loop_new(void);       /* NULL: no descriptor left for it. Makes libevent's memory that of mem */
 void loop_free(struct loop *loop); /* runs what is still deferred; NULL is fine */
 void loop_run(struct loop *loop);  /* until loop_stop */
+void loop_turn(struct loop *loop); /* waits until something happens, and deals with it */
 void loop_stop(struct loop *loop); /* from the loop's own thread: mailbox_post it from others */
 struct event_base *loop_base(struct loop *loop);
 
