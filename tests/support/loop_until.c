@@ -4,7 +4,7 @@
 
 #include "proxy/net/loop.h"
 
-#define GIVE_UP_US (10 * 1000000ULL)
+#define GIVE_UP_US (60 * 1000000ULL)
 
 static void is_late(void *arg)
 {

@@ -191,7 +191,7 @@ static void errors_are_sentences(void **state)
     struct told told;
     char longest[300];
 
-    fast_time(20);
+    fast_time(50);
     answer_for(f, "nobody.test", &told);
     assert_string_equal(told.text[0], "no such host 'nobody.test'");
     answer_for(f, "v4.test", &told);
