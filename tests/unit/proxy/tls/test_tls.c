@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 #include <event2/buffer.h>
+#include <openssl/err.h>
 
 #include "certs/leaf.h"
 #include "proxy/base/mem.h"
@@ -133,6 +134,26 @@ static void bytes_of_any_number_arrive(void **state)
     mem_free(bytes);
 }
 
+/* More than is told at once, in records of which no whole number fills that. */
+static void a_record_may_be_told_in_two_parts(void **state)
+{
+    (void)state;
+    struct tls_pair pair;
+    struct evbuffer *plain = evbuffer_new();
+    char *bytes = pattern(70000);
+
+    start_open_pair(&pair);
+    for (size_t at = 0; at < 70000; at += 10000) {
+        evbuffer_add(plain, bytes + at, 10000);
+        assert_true(tls_write(pair.client.tls, plain, &pair.client.err));
+    }
+    tls_pair_run(&pair);
+    assert_true(span_eq(strbuf_span(&pair.server.plain), span_make(bytes, 70000)));
+    evbuffer_free(plain);
+    tls_pair_close(&pair);
+    mem_free(bytes);
+}
+
 /* How many records lie in out, and how long the longest is. */
 static unsigned count_records(struct evbuffer *out, size_t *out_longest)
 {
@@ -243,13 +264,16 @@ static void each_side_ends_its_own_half(void **state)
     tls_pair_send(&pair, &pair.client, SPAN("last words"), 1);
     tls_close_notify(pair.client.tls);
     tls_close_notify(pair.client.tls);
+    evbuffer_add(pair.client.out, "noise right behind", 18);
     tls_pair_run(&pair);
+    assert_int_equal(pair.server.tls->kept.len, 0);
     assert_int_equal(pair.server.close_count, 1);
     assert_true(tls_was_closed(pair.server.tls));
     assert_false(tls_was_closed(pair.client.tls));
     tls_pair_send(&pair, &pair.server, SPAN("still here"), 1);
     assert_string_equal(strbuf_text(&pair.client.plain), "still here");
-    assert_true(tls_feed(pair.server.tls, SPAN("noise after the end"), &pair.server.err));
+    assert_true(tls_feed(pair.server.tls, SPAN("noise long after"), &pair.server.err));
+    assert_string_equal(strbuf_text(&pair.server.plain), "last words");
     tls_close_notify(pair.server.tls);
     tls_pair_run(&pair);
     assert_int_equal(pair.client.close_count, 1);
@@ -317,6 +341,52 @@ static void waiting_then_going_ends_in_a_handshake(void **state)
     (void)state;
     a_hello_may_wait_for_its_leaf(SIZE_MAX);
     a_hello_may_wait_for_its_leaf(1);
+}
+
+static void leave_an_error(void)
+{
+    ERR_raise(ERR_LIB_USER, ERR_R_INTERNAL_ERROR);
+}
+
+static void hello_leaves_an_error(struct tls_pair *pair)
+{
+    (void)pair;
+    leave_an_error();
+}
+
+static void plain_leaves_an_error(struct tls_end *end, struct span bytes)
+{
+    (void)end;
+    (void)bytes;
+    leave_an_error();
+}
+
+/* OpenSSL's queue of errors is the thread's: what others leave in it is not ours. */
+static void errors_that_others_leave_behind_do_no_harm(void **state)
+{
+    (void)state;
+    struct tls_pair pair;
+    char *bytes = pattern(100000);
+
+    open_pair(&pair);
+    pair.on_hello = hello_leaves_an_error;
+    pair.server.on_plain = plain_leaves_an_error;
+    pair.answer = TLS_WAIT;
+    leave_an_error();
+    tls_pair_start(&pair);
+    assert_false(pair.server.has_failed);
+    tls_set_leaf(pair.server.tls, pair.leaf);
+    leave_an_error();
+    assert_true(tls_go(pair.server.tls, &pair.server.err));
+    leave_an_error();
+    tls_pair_run(&pair);
+    assert_true(tls_is_open(pair.server.tls));
+    for (int i = 0; i < 3; i++)
+        tls_pair_send(&pair, &pair.client, span_make(bytes, 100000), 1);
+    assert_int_equal(pair.server.plain.len, 300000);
+    tls_pair_close(&pair);
+    ERR_clear_error();
+    mem_free(bytes);
 }
 
 static void freeing_while_waiting_is_fine(void **state)
@@ -540,6 +610,7 @@ int main(void)
         cmocka_unit_test(both_versions_shake_hands_whole_or_bytewise),
         cmocka_unit_test(clients_of_1999_are_served),
         cmocka_unit_test(bytes_of_any_number_arrive),
+        cmocka_unit_test(a_record_may_be_told_in_two_parts),
         cmocka_unit_test(records_are_as_large_as_the_bytes_at_hand_allow),
         cmocka_unit_test(a_paused_side_gets_the_rest_piece_by_piece),
         cmocka_unit_test(unpausing_inside_on_plain_is_no_pause),
@@ -547,6 +618,7 @@ int main(void)
         cmocka_unit_test(a_cut_is_no_close),
         cmocka_unit_test(a_client_that_does_not_trust_the_ca_says_so),
         cmocka_unit_test(waiting_then_going_ends_in_a_handshake),
+        cmocka_unit_test(errors_that_others_leave_behind_do_no_harm),
         cmocka_unit_test(freeing_while_waiting_is_fine),
         cmocka_unit_test(without_a_leaf_the_handshake_is_refused),
         cmocka_unit_test(a_second_hello_is_not_told_again),
