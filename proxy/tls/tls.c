@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <event2/buffer.h>
 #include <openssl/err.h>
@@ -28,6 +29,13 @@ static struct tls *of(const SSL *ssl)
 static const char *other_side(const struct tls *tls)
 {
     return tls->server != NULL ? "client" : "origin";
+}
+
+/* Emptying the queue costs as much as a short record's encryption, even when it is empty. */
+static void forget_errors(void)
+{
+    if (ERR_peek_error() != 0)
+        ERR_clear_error();
 }
 
 /* --- Server role: what OpenSSL calls during a handshake --- */
@@ -86,7 +94,7 @@ static int on_client_hello(SSL *ssl, int *alert, void *arg)
         }
         note_offer(tls, &hello);
         answer = tls->events->on_hello(tls->self, &hello);
-        ERR_clear_error();
+        forget_errors();
         if (answer == TLS_WAIT)
             return SSL_CLIENT_HELLO_RETRY;
     }
@@ -135,7 +143,7 @@ static int verify_chain(X509_STORE_CTX *chain, void *arg)
             X509_STORE_CTX_set_error(chain, X509_V_ERR_UNSPECIFIED);
         tls->why = tls_verify_why(chain, tls->host);
     }
-    ERR_clear_error();
+    forget_errors();
     return is_trusted || client->is_insecure;
 }
 
@@ -157,24 +165,8 @@ static int keep_session(SSL *ssl, SSL_SESSION *session)
     return 1;
 }
 
-/* --- Both --- */
-
-static void see_alert(const SSL *ssl, int where, int value)
-{
-    struct tls *tls = of(ssl);
-    int level = value >> 8, alert = value & 0xff;
-
-    if ((where & SSL_CB_READ_ALERT) != SSL_CB_READ_ALERT || alert == SSL_AD_CLOSE_NOTIFY ||
-        alert == SSL_AD_USER_CANCELLED)
-        return;
-    /* From TLS 1.3 on the level means nothing (RFC 8446 §6). */
-    if (level == SSL3_AL_FATAL || SSL_version(ssl) >= TLS1_3_VERSION)
-        tls->alert_received = (unsigned)alert;
-}
-
 void tls_hook_server(SSL_CTX *ctx)
 {
-    SSL_CTX_set_info_callback(ctx, see_alert);
     SSL_CTX_set_msg_callback(ctx, see_message);
     SSL_CTX_set_client_hello_cb(ctx, on_client_hello, NULL);
     SSL_CTX_set_alpn_select_cb(ctx, choose_alpn, NULL);
@@ -182,7 +174,6 @@ void tls_hook_server(SSL_CTX *ctx)
 
 void tls_hook_client(SSL_CTX *ctx, struct tls_client *client)
 {
-    SSL_CTX_set_info_callback(ctx, see_alert);
     SSL_CTX_set_cert_verify_callback(ctx, verify_chain, client);
     SSL_CTX_set_client_cert_cb(ctx, have_no_cert);
     SSL_CTX_sess_set_new_cb(ctx, keep_session);
@@ -302,33 +293,47 @@ void tls_set_alpn(struct tls *tls, struct span protocol)
 
 /* --- The engine --- */
 
+/* OpenSSL's reason for an alert that came, without the version it puts before: "unknown ca". */
+static const char *alert_name(const char *reason)
+{
+    const char *name = reason != NULL ? strstr(reason, "alert ") : NULL;
+
+    if (name != NULL)
+        return name + strlen("alert ");
+    name = reason != NULL ? strchr(reason, ' ') : NULL;
+    return name != NULL ? name + 1 : "without a name";
+}
+
 /* Why the last call of OpenSSL did not work, in words. */
 static bool fail(struct tls *tls, struct err *err)
 {
     unsigned long code = ERR_peek_error();
-    const char *reason = ERR_reason_error_string(code);
+    const char *words = ERR_reason_error_string(code);
+    int reason = ERR_GET_LIB(code) == ERR_LIB_SSL ? ERR_GET_REASON(code) : 0;
     bool was_shaking = tls->state != TLS_OPEN;
 
     tls->state = TLS_FAILED;
-    ERR_clear_error();
+    forget_errors();
     if (was_shaking && tls->client != NULL && tls->why != NULL && !tls->client->is_insecure)
         return err_set(err, ERR_CERT, "%s", tls->why);
-    if (tls->alert_received != 0)
-        return err_set(err, ERR_TLS, "the %s ended TLS with the alert '%s'", other_side(tls),
-                       SSL_alert_desc_string_long((int)tls->alert_received));
+    if (reason >= SSL_AD_REASON_OFFSET && reason <= SSL_AD_REASON_OFFSET + 0xff) {
+        tls->alert_received = (unsigned)(reason - SSL_AD_REASON_OFFSET);
+        return err_set(err, ERR_TLS, "the %s ended TLS with the alert '%s' (%u)", other_side(tls),
+                       alert_name(words), tls->alert_received);
+    }
     if (was_shaking && tls->is_hello_answered && tls->leaf == NULL)
         return err_set(err, ERR_TLS, "there is no certificate to show to the client");
-    if (ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) == SSL_R_WRONG_VERSION_NUMBER && was_shaking)
+    if (was_shaking && reason == SSL_R_WRONG_VERSION_NUMBER)
         return err_set(err, ERR_TLS, "what the %s sends is not TLS", other_side(tls));
     return err_set(err, ERR_TLS, "TLS with the %s broke: %s", other_side(tls),
-                   reason != NULL ? reason : "it was ended");
+                   words != NULL ? words : "it was ended");
 }
 
 static bool shake_hands(struct tls *tls, struct err *err)
 {
     int answer;
 
-    ERR_clear_error();
+    forget_errors();
     answer = SSL_do_handshake(tls->ssl);
     if (answer == 1) {
         tls->state = TLS_OPEN;
@@ -382,7 +387,7 @@ static int decrypt(struct tls *tls, char *room, size_t *out_len)
     size_t len = 0, got;
     int why = SSL_ERROR_NONE;
 
-    ERR_clear_error();
+    forget_errors();
     while (len < PLAIN_BYTES) {
         /* Nothing to decrypt: asking OpenSSL again would only cost. */
         if (tls->wire.in.len == 0 && SSL_pending(tls->ssl) == 0) {
@@ -506,7 +511,7 @@ bool tls_write(struct tls *tls, struct evbuffer *plain, struct err *err)
 
     if (tls->state != TLS_OPEN)
         return err_set(err, ERR_TLS, "there is no TLS with the %s to write to", other_side(tls));
-    ERR_clear_error();
+    forget_errors();
     while ((len = evbuffer_get_length(plain)) != 0) {
         size_t at_hand = evbuffer_get_contiguous_space(plain);
         const void *bytes;
@@ -529,9 +534,9 @@ void tls_close_notify(struct tls *tls)
 {
     if (tls->state != TLS_OPEN || (SSL_get_shutdown(tls->ssl) & SSL_SENT_SHUTDOWN) != 0)
         return;
-    ERR_clear_error();
+    forget_errors();
     SSL_shutdown(tls->ssl); /* to a buffer: nothing to wait for, and nothing that can fail */
-    ERR_clear_error();
+    forget_errors();
 }
 
 void tls_pause(struct tls *tls)

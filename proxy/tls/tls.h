@@ -2,9 +2,9 @@
  *
  * OpenSSL over a BIO of our own. Ciphertext to send is appended to the evbuffer given at the start (a
  * stream's out), so nothing is copied twice; ciphertext that came is fed as it was read. The owner flushes
- * the stream after every call. Callbacks come from inside tls_feed and tls_start only; the tls may be freed
- * in none of them (defer it), but may be closed; tls_feed and tls_go may not be called from them. Everything
- * on the owner's thread. */
+ * the stream after every call. Callbacks come from inside tls_start, tls_go, tls_feed and tls_unpause only;
+ * in none of them may the tls be freed (defer it) or be fed, but it may be written to, paused and closed.
+ * Everything on the owner's thread. */
 #ifndef WEIR_TLS_TLS_H
 #define WEIR_TLS_TLS_H
 
@@ -22,10 +22,10 @@ struct tls;
 
 enum tls_answer { TLS_GO, TLS_WAIT };
 
-struct tls_events {
+struct tls_events { /* all but on_hello may be NULL, and that too in the client role */
     /* Server role: the ClientHello is there. Before TLS_GO, or before tls_go() after TLS_WAIT, tls_set_leaf
      * must have been called, or the handshake is refused; tls_set_alpn may have been. hello is borrowed
-     * until it returns. */
+     * until it returns. What is fed while waiting is kept: stop reading the client. */
     enum tls_answer (*on_hello)(void *self, const struct hello *hello);
     void (*on_open)(void *self);                     /* the handshake is done */
     void (*on_plain)(void *self, struct span bytes); /* borrowed until it returns */
@@ -62,8 +62,8 @@ bool tls_feed(struct tls *tls, struct span ciphertext, struct err *err);
 bool tls_write(struct tls *tls, struct evbuffer *plain, struct err *err);
 void tls_close_notify(struct tls *tls); /* our half has ended */
 
-/* Pausing: from inside on_plain; bytes already decrypted or buffered come with tls_unpause (which calls
- * on_plain). */
+/* Pausing: from inside on_plain, and then stop feeding, as what is fed is kept; bytes already decrypted or
+ * buffered come with tls_unpause (which calls on_plain). */
 void tls_pause(struct tls *tls);
 bool tls_unpause(struct tls *tls, struct err *err);
 

@@ -6,8 +6,8 @@
 #include "proxy/base/mem.h"
 #include "proxy/tls/tls_inner.h"
 
-/* A connection ends with the next one's ticket. Each costs 10 µs and 250 bytes, and a client that opens more
- * connections at once than it has tickets is only slower by a signature. */
+/* Each ticket costs a handshake 250 bytes and some 10 µs on either side. A resumed connection brings the next
+ * one, and a client that opens more connections at once than it has tickets only pays for a signature. */
 #define TICKETS 1
 
 static SSL_CTX *new_ctx(const SSL_METHOD *method)

@@ -10,10 +10,11 @@
 
 #include "proxy/base/mem.h"
 
-/* A session holds the origin's chain, some 15 KiB: 4 MiB a worker. */
-#define MOST_TARGETS 256
-/* A client opens up to six connections to a host at once, and an origin gives two tickets a handshake. */
-#define MOST_PER_TARGET 6
+/* A session holds the origin's chain, some 15 KiB, which the tickets of one handshake share: 2 MiB a worker,
+ * at worst 8. */
+#define MOST_TARGETS 128
+/* An origin gives two tickets a handshake, and the first connections to it are opened at once. */
+#define MOST_PER_TARGET 4
 
 struct kept {
     SSL_SESSION *session;

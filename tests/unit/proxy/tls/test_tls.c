@@ -308,7 +308,7 @@ static void a_client_that_does_not_trust_the_ca_says_so(void **state)
     assert_int_equal(pair.server.err.code, ERR_TLS);
     assert_int_equal(tls_alert_received(pair.server.tls), 48);
     assert_int_equal(tls_alert_received(pair.client.tls), 0);
-    assert_string_equal(pair.server.err.text, "the client ended TLS with the alert 'unknown CA'");
+    assert_string_equal(pair.server.err.text, "the client ended TLS with the alert 'unknown ca' (48)");
     assert_false(tls_feed(pair.client.tls, SPAN("more"), &err));
     tls_pair_close(&pair);
     tls_client_free(stranger);
@@ -466,6 +466,8 @@ static void an_origin_that_wants_a_client_certificate_is_noted(void **state)
     assert_int_equal(pair.client.open_count, 1); /* TLS 1.3: the refusal comes afterwards */
     assert_true(pair.client.has_failed);
     assert_int_equal(tls_alert_received(pair.client.tls), 116);
+    assert_string_equal(pair.client.err.text,
+                        "the origin ended TLS with the alert 'certificate required' (116)");
     facts = tls_facts(pair.client.tls);
     assert_non_null(strstr(facts, "\"cert_requested\":true"));
     mem_free(facts);
@@ -497,6 +499,21 @@ static void a_damaged_record_ends_tls_after_what_came_before_it(void **state)
     evbuffer_add(plain, "more", 4);
     assert_false(tls_write(pair.server.tls, plain, &err));
     evbuffer_free(plain);
+    tls_pair_close(&pair);
+}
+
+/* Some servers say that they do not know the name, and go on (RFC 6066 §3). */
+static void an_alert_that_ends_nothing_is_not_told(void **state)
+{
+    (void)state;
+    struct tls_pair pair;
+
+    open_pair(&pair);
+    assert_true(tls_start(pair.client.tls, &pair.client.err));
+    assert_true(tls_feed(pair.client.tls, SPAN("\x15\x03\x03\x00\x02\x01\x70"), &pair.client.err));
+    tls_pair_run(&pair);
+    assert_true(tls_is_open(pair.client.tls));
+    assert_int_equal(tls_alert_received(pair.client.tls), 0);
     tls_pair_close(&pair);
 }
 
@@ -625,6 +642,7 @@ int main(void)
         cmocka_unit_test(no_protocol_is_agreed_on_unless_chosen_and_offered),
         cmocka_unit_test(an_origin_that_wants_a_client_certificate_is_noted),
         cmocka_unit_test(a_damaged_record_ends_tls_after_what_came_before_it),
+        cmocka_unit_test(an_alert_that_ends_nothing_is_not_told),
         cmocka_unit_test(plain_http_is_told_from_tls),
         cmocka_unit_test(writing_before_the_handshake_is_done_keeps_the_bytes),
         cmocka_unit_test(tls_runs_inside_tls),

@@ -191,12 +191,12 @@ static void the_least_recently_used_are_dropped(void **state)
     struct tls_sessions *sessions = tls_sessions_new();
     char key[16];
 
-    for (unsigned i = 0; i < 257; i++) {
+    for (unsigned i = 0; i < 129; i++) {
         snprintf(key, sizeof key, "host%u", i);
         tls_sessions_take_session(sessions, span_of(key), new_session(TLS1_2_VERSION), "why");
         assert_true(has_session(sessions, SPAN("host0")));
     }
-    assert_true(has_session(sessions, SPAN("host256")));
+    assert_true(has_session(sessions, SPAN("host128")));
     assert_true(has_session(sessions, SPAN("host2")));
     assert_false(has_session(sessions, SPAN("host1")));
     tls_sessions_free(sessions);
@@ -220,7 +220,7 @@ static void a_target_has_few_sessions_and_gives_the_newest_first(void **state)
     SSL_SESSION_free(newest);
     while (has_session(sessions, SPAN("key")))
         count++;
-    assert_int_equal(count, 5);
+    assert_int_equal(count, 3);
     tls_sessions_free(sessions);
 }
 
