@@ -547,6 +547,68 @@ static void writing_before_the_handshake_is_done_keeps_the_bytes(void **state)
     tls_pair_close(&pair);
 }
 
+/* The client's own engine gives up when it is refused, so what it sends is carried by hand. */
+static void renegotiation_is_refused_without_harm(void **state)
+{
+    (void)state;
+    struct tls_pair pair;
+    char wire[1024];
+    SSL *client;
+    int len;
+
+    open_pair(&pair);
+    client = pair.client.tls->ssl;
+    SSL_set_max_proto_version(client, TLS1_2_VERSION);
+    SSL_clear_options(client, SSL_OP_NO_RENEGOTIATION);
+    tls_pair_start(&pair);
+    assert_int_equal(SSL_renegotiate(client), 1);
+    assert_int_equal(SSL_do_handshake(client), -1);
+    len = evbuffer_remove(pair.client.out, wire, sizeof wire);
+    assert_true(len > 0);
+    assert_true(tls_feed(pair.server.tls, span_make(wire, (size_t)len), &pair.server.err));
+    assert_true(tls_is_open(pair.server.tls));
+    assert_int_equal(pair.server.hello_count, 1);
+    assert_in_range(evbuffer_get_length(pair.server.out), 1, 64); /* an alert and nothing else */
+    tls_pair_close(&pair);
+}
+
+static void keys_may_be_changed_on_the_way(void **state)
+{
+    (void)state;
+    struct tls_pair pair;
+
+    start_open_pair(&pair);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(SSL_key_update(pair.client.tls->ssl, SSL_KEY_UPDATE_REQUESTED), 1);
+        tls_pair_send(&pair, &pair.client, SPAN("a"), 1);
+        tls_pair_send(&pair, &pair.server, SPAN("b"), 1);
+    }
+    assert_string_equal(strbuf_text(&pair.server.plain), "aaa");
+    assert_string_equal(strbuf_text(&pair.client.plain), "bbb");
+    tls_pair_close(&pair);
+}
+
+static void a_client_without_ecdsa_is_served_with_an_rsa_leaf(void **state)
+{
+    (void)state;
+    struct tls_pair pair;
+    struct err err;
+    char *facts;
+
+    open_pair(&pair);
+    leaf_unref(pair.leaf);
+    assert_true(leaf_forge(lab.ca, "example.test", KEY_RSA, &pair.leaf, &err));
+    SSL_set_max_proto_version(pair.client.tls->ssl, TLS1_2_VERSION);
+    assert_int_equal(SSL_set_cipher_list(pair.client.tls->ssl, "ECDHE-RSA-AES128-GCM-SHA256"), 1);
+    tls_pair_start(&pair);
+    assert_true(tls_is_open(pair.server.tls) && tls_is_verified(pair.client.tls));
+    facts = tls_facts(pair.server.tls);
+    assert_non_null(strstr(facts, "\"leaf_key\":\"rsa\""));
+    assert_non_null(strstr(facts, "\"cipher\":\"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256\""));
+    mem_free(facts);
+    tls_pair_close(&pair);
+}
+
 static struct tls_pair *inner_pair;
 
 static void feed_inner_server(struct tls_end *end, struct span bytes)
@@ -645,6 +707,9 @@ int main(void)
         cmocka_unit_test(an_alert_that_ends_nothing_is_not_told),
         cmocka_unit_test(plain_http_is_told_from_tls),
         cmocka_unit_test(writing_before_the_handshake_is_done_keeps_the_bytes),
+        cmocka_unit_test(renegotiation_is_refused_without_harm),
+        cmocka_unit_test(keys_may_be_changed_on_the_way),
+        cmocka_unit_test(a_client_without_ecdsa_is_served_with_an_rsa_leaf),
         cmocka_unit_test(tls_runs_inside_tls),
         cmocka_unit_test(the_facts_are_those_of_the_connection),
     };

@@ -1,5 +1,6 @@
 /* Each way in which an origin's certificate can be wrong, and the sentence that a person gets. Leaves are
  * forged as they should be, then changed and signed again. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -197,6 +198,38 @@ static void the_roots_of_the_system_count(void **state)
     tls_client_free(client);
 }
 
+static void *verify_one(void *client)
+{
+    struct tls_pair pair;
+    bool is_verified;
+
+    tls_pair_open(&pair, &lab, client, NULL, "a.test", "\x02h2");
+    tls_pair_start(&pair);
+    is_verified = tls_is_verified(pair.client.tls);
+    tls_pair_close(&pair);
+    return is_verified ? client : NULL;
+}
+
+/* All at once, and while the roots are still being read. */
+static void workers_share_the_roots(void **state)
+{
+    (void)state;
+    struct tls_client_options options = { .upstream_ca = ca_cert_path(lab.ca) };
+    struct tls_client *client;
+    pthread_t threads[4];
+    struct err err;
+    void *verified;
+
+    assert_true(tls_client_new(&options, &client, &err));
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, verify_one, client), 0);
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(pthread_join(threads[i], &verified), 0);
+        assert_ptr_equal(verified, client);
+    }
+    tls_client_free(client);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -208,6 +241,7 @@ int main(void)
         cmocka_unit_test(an_unknown_issuer_is_named_with_what_to_do),
         cmocka_unit_test(insecure_goes_on_and_notes_what_was_found),
         cmocka_unit_test(the_roots_of_the_system_count),
+        cmocka_unit_test(workers_share_the_roots),
     };
     return cmocka_run_group_tests(tests, open_lab, close_lab);
 }
