@@ -1,6 +1,7 @@
 /* ca: the root certificate: looking at it, making it, renewing it, and having it trusted. */
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "certs/ca.h"
@@ -87,35 +88,102 @@ static bool renew(const struct args *args, const char *dir, struct err *err)
 
 /* --- trust --------------------------------------------------------------------------------------------- */
 
-static void print_step(void *self, const char *line)
+static json_t *report_list(const struct trust_report *report)
 {
-    (void)self;
-    puts(line);
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < report->count; i++) {
+        const struct trust_entry *entry = &report->entries[i];
+        json_t *object = json_object();
+        json_object_set_new(object, "store", json_of_bytes(span_of(entry->store)));
+        json_object_set_new(object, "path", json_of_bytes(span_of(entry->path)));
+        json_object_set_new(object, "outcome", json_string(trust_outcome_text(entry->outcome)));
+        json_object_set_new(object, "detail", json_of_bytes(span_of(entry->detail)));
+        json_object_set_new(object, "undo", json_of_bytes(span_of(entry->undo)));
+        json_array_append_new(list, object);
+    }
+    return list;
+}
+
+static void print_entry(const struct trust_entry *entry)
+{
+    struct strbuf line = STRBUF_EMPTY;
+
+    strbuf_printf(&line, "%s: %s", entry->store, trust_outcome_text(entry->outcome));
+    if (entry->path[0] != '\0') {
+        strbuf_add_str(&line, ", ");
+        text_add_shown(&line, span_of(entry->path));
+    }
+    if (entry->detail[0] != '\0') {
+        strbuf_add_str(&line, "\n  ");
+        text_add_shown(&line, span_of(entry->detail));
+    }
+    if (entry->undo[0] != '\0') {
+        strbuf_add_str(&line, "\n  to undo: ");
+        text_add_shown(&line, span_of(entry->undo));
+    }
+    puts(strbuf_text(&line));
+    strbuf_clear(&line);
+}
+
+/* Prints what became of each store. False when one failed, or when none is as it was wanted. */
+static bool report_trust(const struct args *args, const struct trust_report *report, struct err *err)
+{
+    size_t failed = 0, good = 0;
+
+    for (size_t i = 0; i < report->count; i++) {
+        enum trust_outcome outcome = report->entries[i].outcome;
+        failed += outcome == TRUST_FAILED;
+        good += outcome != TRUST_FAILED && outcome != TRUST_SKIPPED;
+    }
+    if (args->json) {
+        json_print(report_list(report), JSON_INDENT(2));
+    } else {
+        for (size_t i = 0; i < report->count; i++)
+            print_entry(&report->entries[i]);
+    }
+    if (failed != 0)
+        return err_set(err, ERR_CERT, "%zu of %zu stores could not be changed; see above", failed,
+                       report->count);
+    if (good == 0)
+        return err_set(err, ERR_CERT, "no store was changed; see above what to run");
+    return true;
+}
+
+static struct trust_roots real_roots(void)
+{
+    return (struct trust_roots){ .home = getenv("HOME"), .system_root = "", .update_command = NULL };
 }
 
 static bool trust(const struct args *args, const char *dir, struct err *err)
 {
+    struct trust_roots roots = real_roots();
+    struct trust_report report;
     struct ca *ca;
     bool is_created, ok;
 
-    (void)args;
     if (!ca_open(dir, KEY_EC, &ca, &is_created, err))
         return false;
-    ok = trust_add(ca, print_step, NULL, err);
+    trust_install(ca, &roots, &report);
     ca_unref(ca);
+    ok = report_trust(args, &report, err);
+    trust_report_clear(&report);
     return ok;
 }
 
 static bool untrust(const struct args *args, const char *dir, struct err *err)
 {
+    struct trust_roots roots = real_roots();
+    struct trust_report report;
     struct ca *ca;
     bool ok;
 
-    (void)args;
     if (!ca_load(dir, &ca, err))
         return false;
-    ok = trust_remove(ca, print_step, NULL, err);
+    trust_remove(ca, &roots, &report);
     ca_unref(ca);
+    ok = report_trust(args, &report, err);
+    trust_report_clear(&report);
     return ok;
 }
 

@@ -16,7 +16,8 @@
 
 #include "capture/capture.h"
 #include "capture/filter.h"
-#include "capture/store/store_write.h"
+#include "capture/session.h"
+#include "capture/store/store.h"
 #include "certs/bundle.h"
 #include "certs/ca.h"
 #include "proxy/base/clock.h"
@@ -498,7 +499,7 @@ static void forget_session(const struct run *run, int64_t session)
 
     if (!command_open_store(run->args, STORE_WRITE, &store, &ignored))
         return;
-    store_session_delete(store, session, &ignored);
+    session_delete(store, session, &ignored);
     store_close(store);
 }
 

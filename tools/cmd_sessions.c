@@ -4,7 +4,6 @@
 
 #include "capture/session.h"
 #include "capture/store/store.h"
-#include "capture/store/store_write.h"
 #include "proxy/base/clock.h"
 #include "tools/command.h"
 #include "tools/json_text.h"
@@ -140,7 +139,7 @@ static int rename_session(const struct args *args, struct store *store)
     name = args->operands.items[2];
     if (!store_find_session(store, args->operands.items[1], &row, &err))
         return command_fail(&err);
-    ok = store_session_rename(store, row.id, name, &err);
+    ok = session_rename(store, row.id, name, &err);
     if (ok) {
         strbuf_printf(&text, "session %lld is '%s' now", (long long)row.id, name);
         tell(args, json_pack("{s:I, s:o}", "id", (json_int_t)row.id, "name", json_of_bytes(span_of(name))),
@@ -159,7 +158,7 @@ static bool delete_one(const struct args *args, struct store *store, const char 
 
     if (!store_find_session(store, which, &row, err))
         return false;
-    ok = store_session_delete(store, row.id, err);
+    ok = session_delete(store, row.id, err);
     if (ok) {
         strbuf_printf(&text, "deleted session %lld '%s': ", (long long)row.id, row.name);
         text_add_count(&text, row.exchanges, "exchange", "exchanges");
@@ -210,8 +209,13 @@ int cmd_sessions(const struct args *args)
                 args->operands.items[1]);
         return command_fail(&err);
     }
-    if (!command_open_store(args, run == list_sessions ? STORE_READ : STORE_WRITE, &store, &err))
+    if (!command_open_store(args, STORE_READ, &store, &err))
         return command_fail(&err);
+    if (run != list_sessions) { /* to be written, but not to be made */
+        store_close(store);
+        if (!command_open_store(args, STORE_WRITE, &store, &err))
+            return command_fail(&err);
+    }
     status = run(args, store);
     store_close(store);
     return status;
