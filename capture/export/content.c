@@ -64,7 +64,7 @@ static bool stream(const struct export_source *source, int64_t body, struct span
         return false;
     ok = source->body_read(source->self, body, decode, &decoding, err);
     *out_is_store_fault = !ok && !decoding.has_failed;
-    ok = ok && coding_finish(decoding.coding, sink, self, err);
+    ok = ok && coding_finish(decoding.coding, err);
     coding_free(decoding.coding);
     return ok;
 }
