@@ -2,7 +2,7 @@
  *
  * Signed by our CA for one name; nothing is copied from the origin's own certificate, so that forging need
  * not wait for it. All leaves of a key type share one key pair, made at its first use in this process, so a
- * leaf costs little more than a signature. Ask leaf_cache first all the same.
+ * leaf costs some 40 µs, about two signatures. Ask leaf_cache first all the same.
  *
  * The key of a leaf is EC unless the client can't do ECDSA. The CA signs with the key it has: a client that
  * can't verify ECDSA at all needs an RSA CA too.

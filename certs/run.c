@@ -102,7 +102,8 @@ bool run_tool(const char *const argv[], struct span input, struct strbuf *out_ou
         goto out;
     }
     failed = spawn(argv, input_fd, output[1], &pid);
-    if (failed == ENOENT) {
+    /* A folder of PATH that we may not enter turns "nowhere" into EACCES. */
+    if (failed == ENOENT || (failed == EACCES && strchr(argv[0], '/') == NULL)) {
         err_set(err, ERR_FOUND, "there is no program '%s'", argv[0]);
         goto out;
     }

@@ -398,12 +398,10 @@ static void a_home_of_somebody_else_is_left_alone(void **state)
 {
     struct machine machine = machine_new(state);
 
-    if (geteuid() != 0) {
-        print_message("skipped: a_home_of_somebody_else_is_left_alone: needs root\n");
-        machine_clear(&machine);
-        skip();
-    }
-    assert_int_equal(chown(machine.home, 65534, 65534), 0);
+    if (geteuid() == 0)
+        assert_int_equal(chown(machine.home, 65534, 65534), 0);
+    else
+        machine.roots.home = "/"; /* root's */
     assert_outcome(trust_install, &machine, "browsers", TRUST_SKIPPED, "without sudo");
     machine_clear(&machine);
 }
