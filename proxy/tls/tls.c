@@ -101,7 +101,8 @@ static int on_client_hello(SSL *ssl, int *alert, void *arg)
     if (!tls->is_hello_answered) {
         tls->is_hello_answered = true;
         if (tls->leaf == NULL ||
-            SSL_use_cert_and_key(ssl, leaf_x509(tls->leaf), leaf_key(tls->leaf), NULL, 1) != 1 ||
+            SSL_use_cert_and_key(ssl, leaf_x509(tls->leaf), leaf_key(tls->leaf), tls->server->chain, 1) !=
+                1 ||
             !bind_tickets(tls)) {
             *alert = SSL_AD_INTERNAL_ERROR;
             return SSL_CLIENT_HELLO_ERROR;

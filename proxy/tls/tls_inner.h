@@ -13,6 +13,7 @@ struct tls_server {
     SSL_CTX *ctx;
     EVP_MD *sha256; /* fetched once: looking an algorithm up costs more than a short hash */
     char *ca_fingerprint;
+    STACK_OF(X509) * chain; /* what goes with a leaf; NULL: nothing */
 };
 
 struct tls_client {

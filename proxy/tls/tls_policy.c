@@ -22,6 +22,15 @@ static SSL_CTX *new_ctx(const SSL_METHOD *method)
     return ctx;
 }
 
+static STACK_OF(X509) * chain_of(X509 *cert)
+{
+    STACK_OF(X509) *chain = sk_X509_new_null();
+
+    if (chain == NULL || X509_add_cert(chain, cert, X509_ADD_FLAG_UP_REF) != 1)
+        abort();
+    return chain;
+}
+
 struct tls_server *tls_server_new(const struct ca *ca)
 {
     struct tls_server *server = mem_new(struct tls_server);
@@ -33,7 +42,9 @@ struct tls_server *tls_server_new(const struct ca *ca)
     if (server->sha256 == NULL || SSL_CTX_set_cipher_list(server->ctx, "DEFAULT@SECLEVEL=0") != 1 ||
         SSL_CTX_set_min_proto_version(server->ctx, TLS1_VERSION) != 1)
         abort();
-    /* The leaf is all that is sent: a client that trusts the root has it. */
+    /* A client that trusts a root has it. A CA that another one has signed is no root, and goes along. */
+    if (X509_NAME_cmp(X509_get_subject_name(ca_x509(ca)), X509_get_issuer_name(ca_x509(ca))) != 0)
+        server->chain = chain_of(ca_x509(ca));
     SSL_CTX_set_mode(server->ctx, SSL_MODE_NO_AUTO_CHAIN);
     SSL_CTX_set_session_cache_mode(server->ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_num_tickets(server->ctx, TICKETS);
@@ -47,6 +58,7 @@ void tls_server_free(struct tls_server *server)
         return;
     SSL_CTX_free(server->ctx);
     EVP_MD_free(server->sha256);
+    sk_X509_pop_free(server->chain, X509_free);
     mem_free(server->ca_fingerprint);
     mem_free(server);
 }

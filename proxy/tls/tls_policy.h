@@ -14,20 +14,21 @@
 struct tls_server;
 struct tls_client;
 
-struct tls_server *
-tls_server_new(const struct ca *ca); /* TLS 1.2 and 1.3 for clients (1.0 and 1.1 where OpenSSL's level
-                                        allows); tickets only, bound to the leaf's host */
+/* TLS 1.2 and 1.3 for clients, 1.0 and 1.1 for old ones; tickets only, bound to the leaf's host. A CA that is
+ * not a root is sent along with its leaves. ca is needed for the call only. */
+struct tls_server *tls_server_new(const struct ca *ca);
 void tls_server_free(struct tls_server *server);
 
 struct tls_client_options {
     const char *upstream_ca; /* PEM file of further roots; NULL: none */
     bool insecure;           /* verify nothing (what was found is still noted) */
 };
+/* ERR_USAGE when upstream_ca can't be read or holds no certificate. */
 bool tls_client_new(const struct tls_client_options *options, struct tls_client **out_client,
                     struct err *err);
 void tls_client_free(struct tls_client *client);
 
-/* TLS sessions towards origins, to be resumed; one a worker, bounded. */
+/* TLS sessions towards origins, to be resumed; one a worker, bounded, and used on that worker alone. */
 struct tls_sessions;
 struct tls_sessions *tls_sessions_new(void);
 void tls_sessions_free(struct tls_sessions *sessions);
