@@ -38,9 +38,11 @@ struct loop *loop_new(void)
 
     pthread_once(&once, use_mem);
     config = event_config_new();
-    /* No locks: a loop belongs to its thread. No changelist: when a watch changes from edge-triggered writing to
-     * reading within a turn, it merges the two and leaves the reading edge-triggered too, and a stream stalls. */
+    /* No locks: a loop belongs to its thread. Not libevent's changelist either: when an edge-triggered event
+     * of a descriptor makes way for a level-triggered one in the same turn, it registers an edge (2.1.12),
+     * and a FIN behind bytes is never heard of. */
     event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
+    event_config_set_flag(config, EVENT_BASE_FLAG_IGNORE_ENV);
     loop->base = event_base_new_with_config(config);
     event_config_free(config);
     if (loop->base == NULL) {
