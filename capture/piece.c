@@ -181,25 +181,10 @@ struct piece_text piece_add_type(struct exchange_piece *piece, const struct head
 
 /* --- cookies ------------------------------------------------------------------------------------------- */
 
-void piece_split_cookie(struct span line, struct span *out_name, struct span *out_value)
-{
-    struct span pair = span_sub(line, 0, span_find(line, ';'));
-    size_t equals = span_find(pair, '=');
-
-    if (equals == pair.len) {
-        *out_name = SPAN("");
-        *out_value = span_trim(pair);
-    } else {
-        *out_name = span_trim(span_sub(pair, 0, equals));
-        *out_value = span_trim(span_from(pair, equals + 1));
-    }
-}
-
 void piece_add_cookie(struct exchange_piece *piece, enum cookie_source source, uint64_t time_us,
-                      struct span line)
+                      struct span name, struct span value, struct span line)
 {
     struct piece_cookie *cookie;
-    struct span name, value;
 
     /* Room for a power of two, so that a page with many cookies does not copy them many times. */
     if ((piece->cookie_count & (piece->cookie_count - 1)) == 0)
@@ -207,12 +192,11 @@ void piece_add_cookie(struct exchange_piece *piece, enum cookie_source source, u
             mem_realloc(piece->cookies,
                         (piece->cookie_count != 0 ? piece->cookie_count * 2 : 1) * sizeof *piece->cookies);
     cookie = &piece->cookies[piece->cookie_count++];
-    piece_split_cookie(line, &name, &value);
     cookie->source = source;
     cookie->time_us = time_us;
     cookie->name = piece_add_bytes(piece, name);
     cookie->value = piece_add_bytes(piece, value);
-    cookie->line = source == COOKIE_SET ? piece_add_bytes(piece, line) : NO_TEXT;
+    cookie->line = line.ptr != NULL ? piece_add_bytes(piece, line) : NO_TEXT;
 }
 
 void piece_weigh(struct exchange_piece *piece)

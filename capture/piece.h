@@ -137,12 +137,9 @@ struct span piece_text(const struct exchange_piece *piece, struct piece_text tex
 /* The same array of headers, for who collects it elsewhere. */
 void piece_headers_json(struct strbuf *out, const struct headers *headers);
 
-/* A Set-Cookie value, or one part of a Cookie header: name, value and all of it are copied as they are (RFC
- * 6265bis §5.6: without '=' it is a value without a name). */
+/* name and value are copied as they are; line is the whole Set-Cookie value, or ptr NULL. */
 void piece_add_cookie(struct exchange_piece *piece, enum cookie_source source, uint64_t time_us,
-                      struct span line);
-/* The name and value of such a part: without the attributes, and blanks around them. */
-void piece_split_cookie(struct span line, struct span *out_name, struct span *out_value);
+                      struct span name, struct span value, struct span line);
 
 /* What it weighs in the queue: call once, right before it is queued. */
 void piece_weigh(struct exchange_piece *piece);

@@ -13,6 +13,7 @@
 
 #include "capture/filter.h"
 #include "capture/piece.h"
+#include "capture/set_cookie.h"
 #include "capture/store/store_write.h"
 #include "proxy/base/clock.h"
 #include "proxy/base/mem.h"
@@ -233,14 +234,13 @@ static uint32_t address_len(const char *client_addr)
 
 /* Whether this is what that client sent last under that name; remembers it. A slot is the key's tag above the
  * value's hash. */
-static bool was_sent_before(struct recorder_shared *shared, const struct tap_exchange *x, struct span line)
+static bool was_sent_before(struct recorder_shared *shared, const struct tap_exchange *x, struct span name,
+                            struct span value)
 {
-    struct span name, value;
     uint64_t key, slot_value;
     _Atomic uint64_t *set;
     unsigned way = 0;
 
-    piece_split_cookie(line, &name, &value);
     key = store_hash(span_make(x->client_addr, address_len(x->client_addr))) * 31 +
           store_hash(span_of(x->host));
     key = key * 31 + store_hash(name);
@@ -264,16 +264,14 @@ static void add_sent_cookies(struct recording *recording, struct exchange_piece 
                              const struct headers *headers)
 {
     const struct tap_exchange *x = recording->exchange;
-    struct span name = SPAN("Cookie"), line, part;
+    struct span field = SPAN("Cookie"), rest, name, value;
 
-    for (size_t i = headers_next(headers, name, 0); i < headers->count;
-         i = headers_next(headers, name, i + 1)) {
-        line = headers_value(headers, i);
-        while (span_split(&line, ';', &part)) {
-            part = span_trim(part);
-            if (part.len != 0 && !was_sent_before(recording->recorder->shared, x, part))
-                piece_add_cookie(piece, COOKIE_SENT, x->started_us, part);
-        }
+    for (size_t i = headers_next(headers, field, 0); i < headers->count;
+         i = headers_next(headers, field, i + 1)) {
+        rest = headers_value(headers, i);
+        while (cookie_next(&rest, &name, &value))
+            if (!was_sent_before(recording->recorder->shared, x, name, value))
+                piece_add_cookie(piece, COOKIE_SENT, x->started_us, name, value, SPAN_NONE);
     }
 }
 
@@ -282,14 +280,20 @@ static bool has_set_cookie(const struct headers *headers)
     return headers_next(headers, SPAN("Set-Cookie"), 0) < headers->count;
 }
 
+/* Also those that a user agent would refuse: what came is what is kept, judging is for readers. */
 static void add_set_cookies(struct exchange_piece *piece, const struct headers *headers)
 {
-    struct span name = SPAN("Set-Cookie");
+    struct span field = SPAN("Set-Cookie"), line, pair, name, value;
     uint64_t now_us = clock_wall_us();
 
-    for (size_t i = headers_next(headers, name, 0); i < headers->count;
-         i = headers_next(headers, name, i + 1))
-        piece_add_cookie(piece, COOKIE_SET, now_us, headers_value(headers, i));
+    for (size_t i = headers_next(headers, field, 0); i < headers->count;
+         i = headers_next(headers, field, i + 1)) {
+        line = headers_value(headers, i);
+        pair = span_sub(line, 0, span_find(line, ';'));
+        if (!cookie_next(&pair, &name, &value))
+            name = value = SPAN("");
+        piece_add_cookie(piece, COOKIE_SET, now_us, name, value, line);
+    }
 }
 
 static void add_place(struct exchange_piece *piece, const struct tap_exchange *x, struct span path)

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "capture/store/filter_functions.h"
 #include "capture/store/schema.h"
 #include "capture/store/sqlite.h"
 #include "capture/store/store_write.h"
@@ -243,6 +244,11 @@ static bool set_up(struct store *store, int64_t version, struct err *err)
     return true;
 }
 
+static bool read_body(void *self, int64_t body, store_sink sink, void *sink_self, struct err *err)
+{
+    return store_body_read(self, body, sink, sink_self, err);
+}
+
 static int after_commit(void *self, sqlite3 *db, const char *name, int pages)
 {
     struct store *store = self;
@@ -265,7 +271,8 @@ bool store_open(const char *path, enum store_mode mode, struct store **out_store
     store->lock_fd = -1;
     if (!refuse_other_kinds(path, err) || (mode == STORE_WRITE && !make_private_file(path, err)) ||
         !resolve(path, &store->path, err) || !open_handle(store, err) || !check_mark(store, &version, err) ||
-        !set_up(store, version, err))
+        !set_up(store, version, err) ||
+        !filter_functions_register(store->db, &(struct filter_bodies){ read_body, store }, err))
         goto out;
     sqlite3_wal_hook(store->db, after_commit, store);
     *out_store = store;
