@@ -114,7 +114,7 @@ static void write_form(struct json_out *json, struct span body)
 static bool is_ascii(struct span text)
 {
     for (size_t i = 0; i < text.len; i++)
-        if (text.ptr[i] < 0x20 || text.ptr[i] == 0x7f)
+        if ((unsigned char)text.ptr[i] < 0x20 || (unsigned char)text.ptr[i] >= 0x7f)
             return false;
     return true;
 }

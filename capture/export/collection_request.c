@@ -17,32 +17,36 @@ static bool is_exotic(struct span target)
     return false;
 }
 
-/* One character a byte: with disableUrlEncoding newman sends them back as bytes. Two it reads in its own way,
- * and they are escaped: a '#' ends the URL, and a backslash becomes a slash. */
-static void add_target(struct strbuf *out, struct span bytes)
-{
-    size_t begin = 0;
+/* What newman reads in its own way: a '#' ends the URL, and in a path a backslash becomes a slash. */
+#define PATH_ESCAPED  "#\\"
+#define QUERY_ESCAPED "#"
 
+static bool is_escaped(struct span bytes, const char *escaped)
+{
+    for (size_t i = 0; i < bytes.len; i++)
+        if (bytes.ptr[i] != '\0' && strchr(escaped, bytes.ptr[i]) != NULL)
+            return true;
+    return false;
+}
+
+/* One character a byte: with disableUrlEncoding newman sends them back as bytes. */
+static void add_target(struct strbuf *out, struct span bytes, const char *escaped)
+{
     for (size_t i = 0; i < bytes.len; i++) {
-        if (bytes.ptr[i] != '#' && bytes.ptr[i] != '\\')
-            continue;
-        text_add_latin1(out, span_sub(bytes, begin, i - begin));
-        strbuf_add_str(out, bytes.ptr[i] == '#' ? "%23" : "%5C");
-        begin = i + 1;
+        struct span one = span_sub(bytes, i, 1);
+
+        if (is_escaped(one, escaped))
+            strbuf_printf(out, "%%%02X", (unsigned)one.ptr[0]);
+        else
+            text_add_latin1(out, one);
     }
-    text_add_latin1(out, span_sub(bytes, begin, bytes.len - begin));
 }
 
-static bool is_escaped(struct span bytes)
-{
-    return span_find(bytes, '#') < bytes.len || span_find(bytes, '\\') < bytes.len;
-}
-
-static void write_target(struct json_out *json, struct span bytes)
+static void write_target(struct json_out *json, struct span bytes, const char *escaped)
 {
     struct strbuf text = STRBUF_EMPTY;
 
-    add_target(&text, bytes);
+    add_target(&text, bytes, escaped);
     jout_text(json, strbuf_span(&text));
     strbuf_clear(&text);
 }
@@ -56,7 +60,7 @@ static void write_path(struct json_out *json, struct span path)
     while (true) {
         size_t slash = span_find(path, '/');
 
-        write_target(json, span_sub(path, 0, slash));
+        write_target(json, span_sub(path, 0, slash), PATH_ESCAPED);
         if (slash == path.len)
             break;
         path = span_from(path, slash + 1);
@@ -79,12 +83,12 @@ static void write_query(struct json_out *json, struct span query)
         if (equals == 0)
             jout_null(json);
         else
-            write_target(json, span_sub(piece, 0, equals));
+            write_target(json, span_sub(piece, 0, equals), QUERY_ESCAPED);
         jout_key(json, "value");
         if (equals == piece.len)
             jout_null(json);
         else
-            write_target(json, span_from(piece, equals + 1));
+            write_target(json, span_from(piece, equals + 1), QUERY_ESCAPED);
         jout_close(json);
         if (end == query.len)
             break;
@@ -104,10 +108,10 @@ static void write_url(struct collection *collection, const struct record *record
     host_len = text.len;
     if (record->path.len != 0 && record->path.ptr[0] != '/')
         strbuf_add_char(&text, '/');
-    add_target(&text, record->path);
+    add_target(&text, record->path, PATH_ESCAPED);
     if (record->query.ptr != NULL) {
         strbuf_add_char(&text, '?');
-        add_target(&text, record->query);
+        add_target(&text, record->query, QUERY_ESCAPED);
     }
     jout_key(json, "url");
     jout_open_object(json);
@@ -292,7 +296,7 @@ void request_notes(struct collection *collection, const struct record *record, c
         note(collection, record, out, EXPORT_METHOD_CASE, "newman sends the method in upper case.");
     if (span_eq(record->path, SPAN("*")))
         note(collection, record, out, EXPORT_ASTERISK, "The target was `*`; newman sends `/*`.");
-    if (is_escaped(record->path) || is_escaped(record->query))
+    if (is_escaped(record->path, PATH_ESCAPED) || is_escaped(record->query, QUERY_ESCAPED))
         note(collection, record, out, EXPORT_ESCAPED,
              "A bare `#` or `\\` in the target is written as `%23` or `%5C`.");
     if (record->request_trailers.count != 0)

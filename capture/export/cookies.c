@@ -65,15 +65,18 @@ struct writing {
     bool (*write)(struct writing *writing, const struct jar_cookie *cookie); /* false: left out */
 };
 
-/* Whether it is the first of that name (in any case, if ignoring it), domain and path. */
-static bool is_first(struct writing *writing, const struct jar_cookie *cookie, bool is_case_ignored)
+/* Whether it is the first of that name, domain and path. Curl takes names that differ in case only for one;
+ * tough-cookie a host-only and a domain cookie. */
+enum identity { CURL_IDENTITY, TOUGH_IDENTITY };
+static bool is_first(struct writing *writing, const struct jar_cookie *cookie, enum identity identity)
 {
     struct strbuf key = STRBUF_EMPTY;
     struct seen *seen;
 
-    strbuf_printf(&key, "%s %s ", cookie->domain, cookie->path);
+    strbuf_printf(&key, "%s%s %s ", identity == CURL_IDENTITY && !cookie->is_host_only ? "." : "",
+                  cookie->domain, cookie->path);
     strbuf_add(&key, cookie->name);
-    if (is_case_ignored)
+    if (identity == CURL_IDENTITY)
         for (size_t i = key.len - cookie->name.len; i < key.len; i++)
             if (key.ptr[i] >= 'A' && key.ptr[i] <= 'Z')
                 key.ptr[i] = (char)(key.ptr[i] - 'A' + 'a');
@@ -159,7 +162,7 @@ static bool write_netscape(struct writing *writing, const struct jar_cookie *coo
     }
     if (path_len > 1 && cookie->path[path_len - 1] == '/')
         count_cookie(writing, EXPORT_COOKIE_PATH, cookie);
-    if (!is_first(writing, cookie, true))
+    if (!is_first(writing, cookie, CURL_IDENTITY))
         count_cookie(writing, EXPORT_COOKIE_CASE, cookie);
     fprintf(writing->job->out, "%s%s%s\t%s\t%s\t%s\t%" PRId64 "\t%.*s\t%.*s\n",
             cookie->is_http_only ? "#HttpOnly_" : "", cookie->is_host_only ? "" : ".", cookie->domain,
@@ -221,7 +224,7 @@ static bool write_tough(struct writing *writing, const struct jar_cookie *cookie
     struct json_out *json = &writing->json;
     int64_t creation_ms = (int64_t)(cookie->created_us / 1000);
 
-    if (!is_first(writing, cookie, false)) {
+    if (!is_first(writing, cookie, TOUGH_IDENTITY)) {
         count_cookie(writing, EXPORT_COOKIE_TWINS, cookie);
         return false;
     }
@@ -288,13 +291,17 @@ static bool write_playwright(struct writing *writing, const struct jar_cookie *c
     struct json_out *json = &writing->json;
     char *domain;
 
-    if (!utf8_is_valid(cookie->name) || !utf8_is_valid(cookie->value)) {
+    /* Chromium takes no tab, and of a list with one such cookie it takes none at all. */
+    if (!fits_in_line(cookie->name) || !fits_in_line(cookie->value)) {
         count_cookie(writing, EXPORT_COOKIE_UNFIT, cookie);
         return false;
     }
     if (cookie->is_partitioned)
         count_cookie(writing, EXPORT_COOKIE_PARTITIONED, cookie);
-    domain = mem_printf("%s%s", cookie->is_host_only ? "" : ".", cookie->domain);
+    if (strchr(cookie->domain, ':') != NULL)
+        domain = mem_printf("[%s]", cookie->domain);
+    else
+        domain = mem_printf("%s%s", cookie->is_host_only ? "" : ".", cookie->domain);
     jout_open_object(json);
     jout_member_text(json, "name", cookie->name);
     jout_member_text(json, "value", cookie->value);

@@ -202,8 +202,8 @@ void naming_add_operation(struct strbuf *out, const struct record *record, struc
 /* Open addressing over 64-bit hashes: a folder may hold a million items. Two names of one hash cost a number
  * that was not needed, nothing else. */
 struct slot {
-    uint64_t hash;  /* 0: free */
-    uint64_t count; /* how often that name was asked for */
+    uint64_t hash;     /* 0: free */
+    uint64_t numbered; /* how many of that name got a number instead */
 };
 
 struct names {
@@ -239,29 +239,43 @@ static struct slot *slot_of(struct slot *slots, size_t cap, uint64_t hash)
     return &slots[at];
 }
 
-static struct slot *claim(struct names *names, const struct strbuf *name)
+static uint64_t hash_of(struct span name)
 {
-    uint64_t hash = XXH3_64bits(name->ptr, name->len) | 1; /* never 0 */
+    return XXH3_64bits(name.ptr, name.len) | 1; /* never 0 */
+}
+
+static void names_grow(struct names *names)
+{
+    size_t cap = names->cap != 0 ? names->cap * 2 : 64;
+    struct slot *grown = mem_array(struct slot, cap);
+
+    for (size_t i = 0; i < names->cap; i++)
+        if (names->slots[i].hash != 0)
+            *slot_of(grown, cap, names->slots[i].hash) = names->slots[i];
+    mem_free(names->slots);
+    names->slots = grown;
+    names->cap = cap;
+}
+
+/* False: it is taken already. */
+static bool take(struct names *names, struct span name)
+{
     struct slot *slot;
 
-    if (names->used * 3 >= names->cap * 2) {
-        size_t cap = names->cap != 0 ? names->cap * 2 : 64;
-        struct slot *grown = mem_array(struct slot, cap);
+    if (names->used * 3 >= names->cap * 2)
+        names_grow(names);
+    slot = slot_of(names->slots, names->cap, hash_of(name));
+    if (slot->hash != 0)
+        return false;
+    slot->hash = hash_of(name);
+    names->used++;
+    return true;
+}
 
-        for (size_t i = 0; i < names->cap; i++)
-            if (names->slots[i].hash != 0)
-                *slot_of(grown, cap, names->slots[i].hash) = names->slots[i];
-        mem_free(names->slots);
-        names->slots = grown;
-        names->cap = cap;
-    }
-    slot = slot_of(names->slots, names->cap, hash);
-    if (slot->hash == 0) {
-        slot->hash = hash;
-        names->used++;
-    }
-    slot->count++;
-    return slot;
+/* 2 and up; base is taken. */
+static uint64_t next_number(struct names *names, struct span base)
+{
+    return ++slot_of(names->slots, names->cap, hash_of(base))->numbered + 1;
 }
 
 static void add_query_keys(struct strbuf *out, struct span query)
@@ -280,24 +294,18 @@ static void add_query_keys(struct strbuf *out, struct span query)
 
 void names_claim(struct names *names, struct strbuf *name, struct span query)
 {
-    size_t base_len;
-    struct slot *base = claim(names, name);
-    uint64_t number;
+    size_t base_len = name->len;
 
-    if (base->count == 1)
+    if (take(names, strbuf_span(name)))
         return;
-    base_len = name->len;
     if (query.len != 0)
         add_query_keys(name, query);
-    if (name->len != base_len) {
-        base = claim(names, name);
-        if (base->count == 1)
-            return;
-        base_len = name->len;
-    }
-    number = base->count;
+    if (name->len != base_len && take(names, strbuf_span(name)))
+        return;
+    base_len = name->len;
     do {
         name->len = base_len;
-        strbuf_printf(name, " (%llu)", (unsigned long long)number++);
-    } while (claim(names, name)->count != 1);
+        strbuf_printf(name, " (%llu)",
+                      (unsigned long long)next_number(names, span_sub(strbuf_span(name), 0, base_len)));
+    } while (!take(names, strbuf_span(name)));
 }

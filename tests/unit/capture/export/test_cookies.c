@@ -1,0 +1,120 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "capture/export/export.h"
+#include "tests/support/fake_source.h"
+#include "tests/support/golden.h"
+
+static struct fake_source *fake;
+
+static int make_source(void **state)
+{
+    (void)state;
+    fake = fake_source_new();
+    fake_source_sent_cookie(fake, "https://api.shop.test/v1", 1, "before", "1");
+    fake_source_set_cookie(fake, "https://api.shop.test/login", 2,
+                           "sid=abc; Path=/; Secure; HttpOnly; SameSite=None");
+    fake_source_set_cookie(
+        fake, "https://www.shop.test/", 3,
+        "pref=1; Domain=shop.test; Path=/; Expires=Wed, 09 Oct 2030 21:49:26 GMT; Priority=High");
+    fake_source_set_cookie(fake, "https://www.shop.test/a/b", 4, "deep=x%20y; SameSite=Strict");
+    fake_source_set_cookie(fake, "https://www.shop.test/", 5, "soon=1; Max-Age=100");
+    fake_source_set_cookie(fake, "https://www.shop.test/", 6, "gone=1; Max-Age=10");
+    fake_source_set_cookie(fake, "https://www.shop.test/", 7, "far=1; Max-Age=99999999999999; Path=/x/");
+    fake_source_set_cookie(fake, "https://www.shop.test/", 8, "part=1; Secure; Partitioned; Path=/");
+    fake_source_set_cookie(fake, "http://[::1]:8080/", 9, "six=1");
+    fake_source_set_cookie(fake, "https://xn--bcher-kva.example/", 10,
+                           "idn=\xc3\xa9; Domain=xn--bcher-kva.example; Path=/");
+    fake_source_set_cookie(fake, "https://www.shop.test/", 11, "pref=host; Path=/");
+    fake_source_set_cookie(fake, "https://www.shop.test/", 12, "tab=a\tb; Path=/");
+    fake_source_set_cookie(fake, "https://www.shop.test/", 13, "latin=\xe9; Path=/");
+    fake_source_set_cookie(fake, "https://www.shop.test/", 14, "v-only; Path=/");
+    fake_source_set_cookie(fake, "https://www.shop.test/", 15, "PREF=2; Path=/");
+    fake_source_set_cookie(fake, "https://www.shop.test/", 16, "all=1; Domain=test");
+    fake_source_set_cookie(fake, "https://other.test/", 17, "pref=1; Domain=other.test; Path=/");
+    fake_source_set_cookie(fake, "https://other.test/", 18, "pref=2; Path=/");
+    return 0;
+}
+
+static int free_source(void **state)
+{
+    (void)state;
+    fake_source_free(fake);
+    return 0;
+}
+
+static void compare(const char *format, const char *domain, const char *path)
+{
+    char *text = fake_source_export(fake, format, NULL, domain);
+
+    golden_compare(text, path);
+    free(text);
+}
+
+static void cookies_txt_is_what_curl_and_python_read(void **state)
+{
+    (void)state;
+    compare("cookies-netscape", NULL, "tests/unit/capture/export/golden/cookies.txt");
+}
+
+static void the_tough_jar_is_what_newman_reads(void **state)
+{
+    (void)state;
+    compare("cookies-tough", NULL, "tests/unit/capture/export/golden/cookies-tough.json");
+}
+
+static void the_storage_state_is_what_playwright_reads(void **state)
+{
+    (void)state;
+    compare("cookies-playwright", NULL, "tests/unit/capture/export/golden/cookies-playwright.json");
+}
+
+static void a_domain_takes_all_below_it_and_a_host_what_it_would_be_sent(void **state)
+{
+    (void)state;
+    compare("cookies-netscape", "shop.test", "tests/unit/capture/export/golden/cookies-domain.txt");
+    compare("cookies-netscape", "https://api.shop.test", "tests/unit/capture/export/golden/cookies-host.txt");
+}
+
+static void what_a_format_cannot_hold_is_counted(void **state)
+{
+    struct export_options options = { .format = export_find_format("cookies-netscape") };
+    struct export_report report;
+    struct err err;
+    FILE *sink = fopen("/dev/null", "w");
+
+    (void)state;
+    assert_true(export_to_stream(fake_source_reader(fake), &options, sink, &report, &err));
+    assert_int_equal(report.reasons[EXPORT_COOKIE_UNFIT].count, 3);
+    assert_string_equal(report.reasons[EXPORT_COOKIE_UNFIT].first, "cookie tab of www.shop.test");
+    assert_int_equal(report.reasons[EXPORT_COOKIE_IGNORED].count, 1);
+    assert_int_equal(report.reasons[EXPORT_COOKIE_PATH].count, 1);
+    assert_int_equal(report.reasons[EXPORT_COOKIE_CASE].count, 1);
+    assert_int_equal(report.reasons[EXPORT_COOKIE_INFERRED].count, 1);
+    assert_int_equal(report.considered, report.written + 3);
+    options.format = export_find_format("cookies-tough");
+    assert_true(export_to_stream(fake_source_reader(fake), &options, sink, &report, &err));
+    assert_int_equal(report.reasons[EXPORT_COOKIE_TWINS].count, 1);
+    options.domain = "ftp://shop.test";
+    assert_false(export_to_stream(fake_source_reader(fake), &options, sink, &report, &err));
+    assert_int_equal(err.code, ERR_USAGE);
+    fclose(sink);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(cookies_txt_is_what_curl_and_python_read, make_source, free_source),
+        cmocka_unit_test_setup_teardown(the_tough_jar_is_what_newman_reads, make_source, free_source),
+        cmocka_unit_test_setup_teardown(the_storage_state_is_what_playwright_reads, make_source, free_source),
+        cmocka_unit_test_setup_teardown(a_domain_takes_all_below_it_and_a_host_what_it_would_be_sent,
+                                        make_source, free_source),
+        cmocka_unit_test_setup_teardown(what_a_format_cannot_hold_is_counted, make_source, free_source),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
