@@ -18,6 +18,8 @@
 
 #define COUNT   3
 #define CLIENTS 60
+/* Fewer than make a worker without clients as busy as one that has its share of them. */
+#define NEWCOMERS 12
 
 /* What the workers did, and the main thread's waiting for it. */
 struct yard {
@@ -219,7 +221,7 @@ static void no_worker_has_clearly_more_clients_than_another(void **state)
 static void client_that_is_gone_counts_no_more(void **state)
 {
     struct yard yard;
-    int fds[CLIENTS + 20];
+    int fds[CLIENTS + NEWCOMERS];
     int first, second;
 
     (void)state;
@@ -233,13 +235,13 @@ static void client_that_is_gone_counts_no_more(void **state)
     for (int i = 0; i < first; i++)
         worker_client_closed(workers_get(yard.workers, 0));
     /* The first worker is idle now: whoever comes goes there. */
-    for (int i = CLIENTS; i < CLIENTS + 20; i++) {
+    for (int i = CLIENTS; i < CLIENTS + NEWCOMERS; i++) {
         fds[i] = knock(&yard, 0);
         wait_until(&yard, &yard.clients, i + 1);
     }
-    assert_int_equal(yard.clients_of[0], first + 20);
+    assert_int_equal(yard.clients_of[0], first + NEWCOMERS);
     assert_int_equal(yard.clients_of[1], second);
-    for (int i = 0; i < CLIENTS + 20; i++)
+    for (int i = 0; i < CLIENTS + NEWCOMERS; i++)
         close(fds[i]);
     close_yard(&yard);
 }
