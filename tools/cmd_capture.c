@@ -61,7 +61,8 @@ struct run {
     struct bundles *bundles;
     struct rlimit descriptors; /* as weir was started */
     int signal_fd;
-    pid_t child; /* 0: no COMMAND, or not yet */
+    pid_t child;    /* 0: no COMMAND, or not yet */
+    bool has_begun; /* everything is started, COMMAND too */
 };
 
 /* --- on the workers ------------------------------------------------------------------------------------ */
@@ -444,7 +445,12 @@ static void say_summary(const struct run *run, const char *name, const struct ca
     if (summary->exchanges != 0) {
         strbuf_add_str(&out, "export it: weir export collection ");
         text_add_shell(&out, name);
-        strbuf_add_str(&out, " -o collection.json\n");
+        strbuf_add_str(&out, " -o collection.json");
+        if (run->args->store != NULL) {
+            strbuf_add_str(&out, " --store ");
+            text_add_shell(&out, run->args->store);
+        }
+        strbuf_add_char(&out, '\n');
     }
     fputs(strbuf_text(&out), run->out);
     fflush(run->out);
@@ -505,7 +511,7 @@ static void forget_session(const struct run *run, int64_t session)
 
 /* Ends the session; the exit status. One that never began and holds nothing is taken out of the history: what
  * fails at the start changes nothing. */
-static int end_capture(struct run *run, bool has_begun, int status)
+static int end_capture(struct run *run, int status)
 {
     char *name = mem_strdup(capture_session_name(run->capture));
     int64_t session = capture_session(run->capture);
@@ -517,9 +523,9 @@ static int end_capture(struct run *run, bool has_begun, int status)
         command_fail(&err);
         status = status != EXIT_DONE ? status : EXIT_FAILED;
     }
-    if (has_begun && !run->args->quiet)
+    if (run->has_begun && !run->args->quiet)
         say_summary(run, name, &summary);
-    if (!has_begun && summary.exchanges == 0)
+    if (!run->has_begun && summary.exchanges == 0)
         forget_session(run, session);
     mem_free(name);
     return status;
@@ -528,14 +534,12 @@ static int end_capture(struct run *run, bool has_begun, int status)
 /* Ends what was begun; the exit status, which is status unless this is what fails. */
 static int finish(struct run *run, int status)
 {
-    bool has_begun = run->proxy != NULL;
-
     stop_proxy(run);
     log_sink(NULL, NULL);
     if (run->view != NULL)
         view_finish(run->view, LAST_LINES_MS);
     if (run->capture != NULL)
-        status = end_capture(run, has_begun, status);
+        status = end_capture(run, status);
     bundles_free(run->bundles);
     view_free(run->view);
     ca_unref(run->ca);
@@ -588,6 +592,7 @@ int cmd_capture(const struct args *args)
     say_start(&run, is_new_ca);
     if (args->command != NULL && !start_command(&run, &failed_status, &err))
         goto failed;
+    run.has_begun = true;
     status = wait_for_end(&run);
     return finish(&run, status);
 

@@ -59,13 +59,22 @@ static void add_report(struct strbuf *out, const struct export_report *report)
         strbuf_printf(out, "weir: bodies of requests lie in %s\n", report->files_path);
 }
 
-static void say_report(const char *path, const struct export_report *report)
+static bool is_jar(const struct export_format *format)
+{
+    return strncmp(format->name, "cookies-", strlen("cookies-")) == 0;
+}
+
+static void say_report(const struct export_format *format, const char *path,
+                       const struct export_report *report)
 {
     struct strbuf out = STRBUF_EMPTY;
 
     add_report(&out, report);
-    strbuf_printf(&out, "weir: wrote %llu of %llu", (unsigned long long)report->written,
-                  (unsigned long long)report->considered);
+    strbuf_printf(&out, "weir: wrote %llu of ", (unsigned long long)report->written);
+    if (is_jar(format))
+        text_add_count(&out, report->considered, "cookie", "cookies");
+    else
+        text_add_count(&out, report->considered, "exchange", "exchanges");
     if (path != NULL) {
         strbuf_add_str(&out, " to ");
         text_add_shown(&out, span_of(path));
@@ -97,7 +106,7 @@ static bool write_export(const struct args *args, const struct export_format *fo
     ok = path != NULL ? export_to_file(&source, &options, path, &report, err)
                       : export_to_stream(&source, &options, stdout, &report, err);
     if (ok)
-        say_report(path, &report);
+        say_report(format, path, &report);
     export_report_clear(&report);
     source_store_clear(&source);
     return ok;
@@ -119,6 +128,12 @@ int cmd_export(const struct args *args)
         return command_fail(&err);
     }
     format = find_format(args->operands.items[0], &err);
+    if (format != NULL && args->domain != NULL && !is_jar(format)) {
+        err_set(&err, ERR_USAGE,
+                "--domain goes with the cookies formats; for '%s' there is --filter 'host:%s'", format->name,
+                args->domain);
+        return command_fail(&err);
+    }
     if (format == NULL || !jar_scope_parse(args->domain, &scope, &err) ||
         (args->filter != NULL && !filter_parse(args->filter, &filter, &err)))
         return command_fail(&err);

@@ -204,6 +204,7 @@ static bool say_body(const struct showing *showing, enum http_role side, struct 
 
     if (body.stored->bytes == 0)
         return true;
+    putchar('\n');
     if (!body_is_binary(showing->store, &body, showing->look, &is_binary, err))
         return false;
     if (body.stored->kept != 0 && !is_binary) {
@@ -220,9 +221,9 @@ static bool say_body(const struct showing *showing, enum http_role side, struct 
     if (is_binary) {
         strbuf_add_str(&note, "[binary, ");
         text_add_size(&note, body.stored->bytes);
-        strbuf_printf(&note, " of %.*s; see it with: weir show %u --body %s > FILE]",
-                      SPAN_ARG(body.type.len != 0 ? body.type : SPAN("no type")), showing->record->seq,
-                      side_name(side));
+        strbuf_printf(&note, " of %.*s; see it with: weir show %s --body %s > FILE]",
+                      SPAN_ARG(body.type.len != 0 ? body.type : SPAN("no type")),
+                      showing->args->operands.items[0], side_name(side));
     }
     if (body.stored->kept < body.stored->bytes)
         strbuf_printf(&note, "%s[%llu of its %llu bytes were kept]", note.len != 0 ? " " : "",
@@ -244,7 +245,6 @@ static bool say_side(const struct showing *showing, enum http_role side, struct 
     putchar('\n');
     say_start_line(showing, side);
     say_fields(showing, side == HTTP_REQUEST ? &record->request_headers : &record->response_headers);
-    putchar('\n');
     if (!say_body(showing, side, err))
         return false;
     say_fields(showing, trailers);
@@ -448,8 +448,8 @@ static bool find_and_show(struct showing *showing, const struct session_row *row
         return false;
     ok = store_next(cursor, &showing->record, err);
     if (ok && (showing->record == NULL || showing->record->seq != seq))
-        ok = err_set(err, ERR_FOUND, "session '%s' has no exchange %u; 'weir list %s' shows those it has",
-                     row->name, seq, row->name);
+        ok = err_set(err, ERR_FOUND, "session '%s' has no exchange %u; 'weir list %lld' shows those it has",
+                     row->name, seq, (long long)row->id);
     if (ok)
         ok = show(showing, err);
     store_cursor_free(cursor);
