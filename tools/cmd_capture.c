@@ -494,7 +494,7 @@ static void stop_proxy(struct run *run)
     hurry_at_signals(run);
     proxy_stop(run->proxy, GRACE_US, &is_hurried);
     run->proxy = NULL;
-    if (run->child != 0 && totals.clients == 0)
+    if (run->child != 0 && totals.clients == 0 && !run->args->quiet)
         hint_nothing_came();
 }
 
