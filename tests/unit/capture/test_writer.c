@@ -1,0 +1,174 @@
+#include "capture/writer.h"
+
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <cmocka.h>
+
+#include "capture/capture.h"
+#include "proxy/base/clock.h"
+#include "proxy/base/log.h"
+#include "proxy/base/mem.h"
+#include "tests/support/faulty_store.h"
+#include "tests/support/recording.h"
+
+/* A clock on which the 2 s of patience take a tenth. */
+static uint64_t quick_clock(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return ((uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000) * 20;
+}
+
+static atomic_int errors_logged, recoveries_logged;
+
+static void note_line(void *self, enum log_level level, const char *line)
+{
+    (void)self;
+    (void)line;
+    if (level == LOG_LEVEL_ERROR)
+        atomic_fetch_add(&errors_logged, 1);
+    if (level == LOG_LEVEL_WARN)
+        atomic_fetch_add(&recoveries_logged, 1);
+}
+
+struct world {
+    struct test_folder folder;
+    struct capture *capture;
+    struct recorder *recorder;
+    struct capture_summary summary;
+    int resumes;
+};
+
+static void wake(void *self)
+{
+    (void)self;
+}
+
+static void start(struct world *world)
+{
+    struct err err;
+
+    atomic_store(&errors_logged, 0);
+    atomic_store(&recoveries_logged, 0);
+    test_folder_make(&world->folder);
+    if (!capture_start(world->folder.store, &(struct capture_options){ 0 }, &world->capture, &err))
+        fail_msg("%s", err.text);
+    world->recorder = capture_recorder(world->capture, wake, world);
+}
+
+static bool end(struct world *world, struct err *err)
+{
+    recorder_free(world->recorder);
+    return capture_end(world->capture, &world->summary, err);
+}
+
+static void wait_until(struct world *world, const char *sql)
+{
+    while (test_count(world->folder.store, sql) != 1)
+        sched_yield();
+}
+
+static void a_short_failure_loses_nothing(void **state)
+{
+    static const enum fault faults[] = { FAULT_FULL, FAULT_IO };
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        for (int after = 0; after < 3; after++) {
+            struct world world = { 0 };
+            struct err err;
+            start(&world);
+            faulty_store_set_after(faults[i], after);
+            for (int n = 0; n < 20; n++)
+                test_exchange(world.recorder, "a.test", "/", SPAN("body"));
+            while (atomic_load(&errors_logged) == 0)
+                sched_yield();
+            faulty_store_set(FAULT_NONE);
+            assert_true(end(&world, &err));
+            assert_int_equal(errors_logged, 1);
+            assert_int_equal(recoveries_logged, 1);
+            assert_int_equal(world.summary.exchanges, 20);
+            assert_string_equal(world.summary.incomplete, "");
+            assert_int_equal(test_count(world.folder.store, "SELECT refs FROM body"), 20);
+            assert_int_equal(test_count(world.folder.store, "PRAGMA integrity_check"), 1);
+            test_folder_remove(&world.folder);
+        }
+    }
+}
+
+static void a_long_failure_is_marked_when_the_store_works_again(void **state)
+{
+    struct world world = { 0 };
+    struct test_exchange through, cut;
+    struct err err;
+
+    (void)state;
+    start(&world);
+    test_begin(&through, world.recorder, "GET", "a.test", "/through", NULL);
+    test_begin(&cut, world.recorder, "GET", "a.test", "/cut", NULL);
+    test_exchange(world.recorder, "a.test", "/before", SPAN("body"));
+    wait_until(&world, "SELECT count(*) = 3 FROM exchange");
+
+    faulty_store_set(FAULT_FULL);
+    test_exchange(world.recorder, "a.test", "/lost", SPAN("body"));
+    test_respond(&cut, 200, NULL);
+    test_end(&cut, TAP_DONE);
+    while (atomic_load(&errors_logged) == 0)
+        sched_yield();
+    /* Dropped once the patience is over: then what comes next is dropped at once. */
+    for (uint64_t until = clock_mono_us() + 3000000; clock_mono_us() < until;)
+        sched_yield();
+    test_exchange(world.recorder, "a.test", "/lost-too", SPAN("body"));
+    for (uint64_t until = clock_mono_us() + 3000000; clock_mono_us() < until;)
+        sched_yield();
+    faulty_store_set(FAULT_NONE);
+
+    test_exchange(world.recorder, "a.test", "/after", SPAN("body"));
+    wait_until(&world, "SELECT count(*) = 1 FROM exchange WHERE path = '/after'");
+    test_respond(&through, 200, NULL);
+    test_end(&through, TAP_DONE);
+    assert_true(end(&world, &err));
+    assert_int_equal(errors_logged, 1);
+    assert_non_null(strstr(world.summary.incomplete, "3 exchanges from "));
+    assert_int_equal(test_count(world.folder.store, "SELECT count(*) FROM exchange WHERE path LIKE '/lost%'"), 0);
+    assert_int_equal(test_count(world.folder.store, "SELECT state FROM exchange WHERE path = '/cut'"), RECORD_ABORTED);
+    assert_int_equal(test_count(world.folder.store, "SELECT status FROM exchange WHERE path = '/through'"), 200);
+    assert_int_equal(test_count(world.folder.store, "SELECT count(*) FROM event WHERE kind = 'incomplete'"), 1);
+    test_folder_remove(&world.folder);
+}
+
+static void a_store_that_never_comes_back_makes_the_end_fail(void **state)
+{
+    struct world world = { 0 };
+    struct err err = { .text = "" };
+
+    (void)state;
+    start(&world);
+    faulty_store_set(FAULT_FULL);
+    test_exchange(world.recorder, "a.test", "/lost", SPAN("body"));
+    assert_false(end(&world, &err));
+    faulty_store_set(FAULT_NONE);
+    assert_non_null(strstr(err.text, "full"));
+    assert_non_null(strstr(world.summary.incomplete, "1 exchange from "));
+    test_folder_remove(&world.folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_short_failure_loses_nothing),
+        cmocka_unit_test(a_long_failure_is_marked_when_the_store_works_again),
+        cmocka_unit_test(a_store_that_never_comes_back_makes_the_end_fail),
+    };
+
+    faulty_store_install();
+    clock_replace(quick_clock, NULL);
+    log_sink(note_line, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
