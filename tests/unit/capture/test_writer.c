@@ -136,10 +136,14 @@ static void a_long_failure_is_marked_when_the_store_works_again(void **state)
     assert_true(end(&world, &err));
     assert_int_equal(errors_logged, 1);
     assert_non_null(strstr(world.summary.incomplete, "3 exchanges from "));
-    assert_int_equal(test_count(world.folder.store, "SELECT count(*) FROM exchange WHERE path LIKE '/lost%'"), 0);
-    assert_int_equal(test_count(world.folder.store, "SELECT state FROM exchange WHERE path = '/cut'"), RECORD_ABORTED);
-    assert_int_equal(test_count(world.folder.store, "SELECT status FROM exchange WHERE path = '/through'"), 200);
-    assert_int_equal(test_count(world.folder.store, "SELECT count(*) FROM event WHERE kind = 'incomplete'"), 1);
+    assert_int_equal(test_count(world.folder.store, "SELECT count(*) FROM exchange WHERE path LIKE '/lost%'"),
+                     0);
+    assert_int_equal(test_count(world.folder.store, "SELECT state FROM exchange WHERE path = '/cut'"),
+                     RECORD_ABORTED);
+    assert_int_equal(test_count(world.folder.store, "SELECT status FROM exchange WHERE path = '/through'"),
+                     200);
+    assert_int_equal(test_count(world.folder.store, "SELECT count(*) FROM event WHERE kind = 'incomplete'"),
+                     1);
     test_folder_remove(&world.folder);
 }
 
