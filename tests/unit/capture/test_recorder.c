@@ -1,0 +1,176 @@
+#include "capture/recorder.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "capture/piece.h"
+#include "capture/store/store_write.h"
+#include "proxy/base/mem.h"
+#include "tests/support/recording.h"
+
+#define MAX_BYTES ((size_t)1024 * 1024)
+
+/* A recorder whose queue the test empties. */
+struct world {
+    struct recorder_shared *shared;
+    struct recorder *recorder;
+    int wakes;
+};
+
+static void count_wake(void *self)
+{
+    ((struct world *)self)->wakes++;
+}
+
+static void tell_room(void *self)
+{
+    recorder_shared_wake(self);
+}
+
+static void start(struct world *world)
+{
+    world->shared = mem_new(struct recorder_shared);
+    recorder_shared_init(world->shared);
+    world->shared->queue = queue_new(MAX_BYTES, 3600 * UINT64_C(1000000));
+    queue_on_room(world->shared->queue, tell_room, world->shared);
+    world->recorder = recorder_new(world->shared, count_wake, world);
+}
+
+struct taken {
+    unsigned pieces, marks;
+    uint64_t bytes;
+};
+
+/* Takes all pieces as the writer would, and frees them. */
+static struct taken drain(struct world *world)
+{
+    struct taken taken = { 0 };
+    bool is_closed;
+    struct queue_item *items =
+        queue_take(world->shared->queue, &(struct queue_linger){ SIZE_MAX, 0 }, 0, &is_closed);
+    size_t weight = 0;
+
+    while (items != NULL) {
+        struct exchange_piece *piece = (struct exchange_piece *)items;
+        struct entry *entry = piece->entry;
+        bool is_last = (piece->marks & PIECE_LAST) != 0;
+        items = items->next;
+        taken.pieces++;
+        taken.marks |= piece->marks;
+        taken.bytes += piece->bodies[0].len + piece->bodies[1].len;
+        weight += piece->base.item.bytes;
+        piece_free(&piece->base);
+        if (is_last)
+            mem_free(entry);
+    }
+    queue_done(world->shared->queue, weight);
+    return taken;
+}
+
+static void end(struct world *world)
+{
+    drain(world);
+    recorder_free(world->recorder);
+    queue_free(world->shared->queue);
+    recorder_shared_clear(world->shared);
+    mem_free(world->shared);
+}
+
+static void a_small_exchange_is_two_pieces(void **state)
+{
+    struct world world = { 0 };
+    struct taken taken;
+
+    (void)state;
+    start(&world);
+    test_exchange(world.recorder, "a.test", "/", SPAN("small"));
+    taken = drain(&world);
+    assert_int_equal(taken.pieces, 2);
+    assert_int_equal(taken.marks, PIECE_REQUEST | PIECE_RESPONSE | PIECE_TAKEN | PIECE_LAST);
+    assert_int_equal(taken.bytes, 5);
+    end(&world);
+}
+
+static void a_request_is_queued_before_anything_answers(void **state)
+{
+    struct world world = { 0 };
+    struct test_exchange x;
+
+    (void)state;
+    start(&world);
+    test_begin(&x, world.recorder, "GET", "a.test", "/", NULL);
+    assert_int_equal(drain(&world).marks, PIECE_REQUEST | PIECE_TAKEN);
+    test_end(&x, TAP_ABORTED);
+    end(&world);
+}
+
+static void a_big_body_stays_within_the_bound_and_goes_on_when_there_is_room(void **state)
+{
+    static char chunk[64 * 1024];
+    struct world world = { 0 };
+    struct test_exchange x;
+    uint64_t told = 0, kept = 0;
+    size_t most = 0;
+
+    (void)state;
+    start(&world);
+    test_begin(&x, world.recorder, "GET", "a.test", "/", NULL);
+    test_respond(&x, 200, NULL);
+    while (told < 64 * MAX_BYTES) {
+        enum tap_answer answer = test_body(&x, HTTP_RESPONSE, span_make(chunk, sizeof chunk));
+        size_t bytes = queue_bytes(world.shared->queue);
+        told += sizeof chunk;
+        most = bytes > most ? bytes : most;
+        if (answer == TAP_GO)
+            continue;
+        assert_int_equal(x.resumed, 0);
+        assert_int_equal(world.wakes, 0);
+        kept += drain(&world).bytes;
+        assert_int_equal(world.wakes, 1);
+        recorder_resume(world.recorder);
+        assert_int_equal(x.resumed, 1);
+        world.wakes = x.resumed = 0;
+    }
+    assert_true(most > MAX_BYTES && most < MAX_BYTES + 2 * STORE_PIECE_BYTES);
+    test_end(&x, TAP_DONE);
+    kept += drain(&world).bytes;
+    assert_int_equal(kept, told);
+    end(&world);
+}
+
+static void nobody_is_woken_who_did_not_wait_or_is_gone(void **state)
+{
+    static char chunk[64 * 1024];
+    struct world world = { 0 };
+    struct test_exchange x;
+
+    (void)state;
+    start(&world);
+    test_exchange(world.recorder, "a.test", "/", SPAN("small"));
+    drain(&world);
+    assert_int_equal(world.wakes, 0);
+    test_begin(&x, world.recorder, "GET", "a.test", "/", NULL);
+    while (test_body(&x, HTTP_REQUEST, span_make(chunk, sizeof chunk)) == TAP_GO)
+        ;
+    test_end(&x, TAP_ABORTED);
+    drain(&world);
+    recorder_resume(world.recorder);
+    assert_int_equal(x.resumed, 0);
+    end(&world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_small_exchange_is_two_pieces),
+        cmocka_unit_test(a_request_is_queued_before_anything_answers),
+        cmocka_unit_test(a_big_body_stays_within_the_bound_and_goes_on_when_there_is_room),
+        cmocka_unit_test(nobody_is_woken_who_did_not_wait_or_is_gone),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
