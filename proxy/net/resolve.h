@@ -27,7 +27,7 @@ void resolver_free(
     struct resolver *resolver); /* and its resolutions: no callback comes afterwards; NULL is fine */
 
 /* Instead of /etc/resolv.conf's servers ("127.0.0.1:5353,[::1]:5353") and instead of /etc/hosts; NULL leaves
- * either. Before the first resolve(). */
+ * either. What is being asked for is asked again. Not from inside a callback. */
 void resolver_set_sources(struct resolver *resolver, const char *servers, const char *hosts_path);
 
 /* Called once a family (AF_INET, AF_INET6): count 0 with why (ERR_DNS) when it has none. May come from inside

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "proxy/base/clock.h"
 #include "proxy/net/loop.h"
 #include "proxy/net/resolve.h"
 #include "tests/support/fake_dns.h"
@@ -329,6 +330,63 @@ static void search_list_is_asked_only_when_neither_family_has_an_address(void **
     assert_int_equal(fake_dns_asked(f->dns, "deep.app.one.test", AF_INET), 0);
 }
 
+/* Also when the family that has none is the first to say so. */
+static void search_list_waits_for_both_families(void **state)
+{
+    struct fixture *f = *state;
+    struct told told = { .calls = 0 };
+
+    setenv("LOCALDOMAIN", "one.test", 1);
+    resolver_set_sources(f->resolver, fake_dns_servers(f->dns), NULL);
+    unsetenv("LOCALDOMAIN");
+    fake_dns_behave(f->dns, "v4.test", AF_INET, FAKE_DNS_HOLDS);
+    resolve(f->resolver, "v4.test", 80, told_cb, &told);
+    loop_for(f->loop, 30 * 1000);
+    assert_int_equal(told.calls, 0);
+    fake_dns_release(f->dns);
+    assert_true(loop_until(f->loop, &told.is_over));
+    assert_string_equal(told.text[0], "192.0.2.4:80");
+    assert_int_equal(fake_dns_asked(f->dns, "v4.test.one.test", AF_INET6), 0);
+}
+
+static void dead_first_server_costs_a_second(void **state)
+{
+    struct fixture *f = *state;
+    struct told told;
+    struct address dead = { .len = 0 };
+    char servers[128], name[ADDRESS_TEXT_BYTES];
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    uint64_t start_us;
+
+    assert_true(address_parse("127.0.0.1", 0, &dead));
+    assert_int_equal(bind(fd, (struct sockaddr *)&dead.sa, dead.len), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&dead.sa, &dead.len), 0);
+    address_format(&dead, name, sizeof name);
+    snprintf(servers, sizeof servers, "%s,%s", name, fake_dns_servers(f->dns));
+    resolver_set_sources(f->resolver, servers, NULL);
+    fast_time(20);
+    start_us = clock_mono_us();
+    answer_for(f, "both.test", &told);
+    assert_in_range(clock_mono_us() - start_us, 900 * 1000, 5000 * 1000);
+    assert_string_equal(told.text[0], "192.0.2.1:80");
+    close(fd);
+}
+
+static void question_under_way_survives_other_servers(void **state)
+{
+    struct fixture *f = *state;
+    struct told told = { .calls = 0 };
+
+    fake_dns_behave(f->dns, "both.test", AF_INET6, FAKE_DNS_HOLDS);
+    resolve(f->resolver, "both.test", 80, told_cb, &told);
+    assert_true(loop_until(f->loop, &told.has_v4));
+    fake_dns_behave(f->dns, "both.test", AF_INET6, FAKE_DNS_ANSWERS);
+    resolver_set_sources(f->resolver, fake_dns_servers(f->dns), NULL);
+    assert_true(loop_until(f->loop, &told.is_over));
+    assert_string_equal(told.text[1], "[2001:db8::1]:80");
+    assert_int_equal(told.calls, 2);
+}
+
 static void cancelled_resolution_is_never_told(void **state)
 {
     struct fixture *f = *state;
@@ -440,6 +498,9 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(search_list_is_asked_only_when_neither_family_has_an_address, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(search_list_waits_for_both_families, setup, teardown),
+        cmocka_unit_test_setup_teardown(dead_first_server_costs_a_second, setup, teardown),
+        cmocka_unit_test_setup_teardown(question_under_way_survives_other_servers, setup, teardown),
         cmocka_unit_test_setup_teardown(cancelled_resolution_is_never_told, setup, teardown),
         cmocka_unit_test_setup_teardown(resolution_may_be_cancelled_from_another_ones_callback, setup,
                                         teardown),
