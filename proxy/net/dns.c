@@ -95,7 +95,8 @@ static enum dns_status status_of(int ares_status)
     }
 }
 
-/* c-ares goes on to the next server after SERVFAIL, REFUSED and ICMP, and in the end tells them by one status. */
+/* c-ares goes on to the next server after SERVFAIL, REFUSED and ICMP, and in the end tells them by one
+ * status. */
 static const char *reason_of(int ares_status)
 {
     return ares_status == ARES_ECONNREFUSED ? "it refused or failed" : ares_strerror(ares_status);

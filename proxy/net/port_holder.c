@@ -99,13 +99,16 @@ static void name_process(const char *pid, char *out, size_t out_size)
 
 bool port_holder_find(const struct address *address, char *out, size_t out_size)
 {
+    bool is_v4 = address->sa.ss_family == AF_INET;
+    const char *own = is_v4 ? "/proc/net/tcp" : "/proc/net/tcp6";
+    const char *other = is_v4 ? "/proc/net/tcp6" : "/proc/net/tcp";
     unsigned long inode = 0;
     char link[64];
     DIR *proc;
     struct dirent *entry;
     bool found = false;
 
-    if (!find_inode("/proc/net/tcp", address, &inode) && !find_inode("/proc/net/tcp6", address, &inode))
+    if (!find_inode(own, address, &inode) && !find_inode(other, address, &inode))
         return false;
     snprintf(link, sizeof link, "socket:[%lu]", inode);
     proc = opendir("/proc");
