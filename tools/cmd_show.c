@@ -469,7 +469,7 @@ int cmd_show(const struct args *args)
     };
     struct session_row row;
     char *session = NULL;
-    uint32_t seq;
+    uint32_t seq = 0;
     struct err err;
     bool ok;
 

@@ -467,6 +467,7 @@ static bool take_lines(struct view *view, struct view_worker *worker)
 static void make_status(struct view *view, uint64_t open_clients)
 {
     uint64_t exchanges = 0, errors = 0, bytes = 0, dropped = 0;
+    uint64_t seconds = (clock_mono_us() - view->started_us) / 1000000;
     struct strbuf *out = &view->next_status;
 
     for (struct view_worker *w = atomic_load(&view->workers); w != NULL; w = w->next) {
@@ -491,8 +492,7 @@ static void make_status(struct view *view, uint64_t open_clients)
         strbuf_add_str(out, "  ");
         text_add_count(out, dropped, "line not shown", "lines not shown");
     }
-    strbuf_add_str(out, "  ");
-    text_add_duration(out, (clock_mono_us() - view->started_us) / 1000000 * 1000000);
+    strbuf_printf(out, "  %u:%02u", (unsigned)(seconds / 60), (unsigned)(seconds % 60));
 }
 
 /* Cut to the terminal: a status of two lines could not be replaced by "\r". */
