@@ -125,6 +125,7 @@ struct writing {
     struct json_indent indent;
     struct strbuf text;  /* to be shown; may end within a character */
     struct strbuf shown; /* ready */
+    char last;           /* byte written; 0: none yet */
 };
 
 /* How many bytes at the end of text are the start of a character whose rest has not come yet. */
@@ -139,6 +140,14 @@ static size_t open_tail(struct span text)
     return 0;
 }
 
+static void write_bytes(struct writing *writing, struct span bytes)
+{
+    if (bytes.len == 0)
+        return;
+    fwrite(bytes.ptr, 1, bytes.len, writing->out);
+    writing->last = bytes.ptr[bytes.len - 1];
+}
+
 static void write_text(struct writing *writing, size_t held_back)
 {
     struct strbuf *text = &writing->text;
@@ -149,7 +158,7 @@ static void write_text(struct writing *writing, size_t held_back)
     else
         strbuf_add(&writing->shown, ready);
     strbuf_drop_front(text, text->len - held_back);
-    fwrite(strbuf_text(&writing->shown), 1, writing->shown.len, writing->out);
+    write_bytes(writing, strbuf_span(&writing->shown));
     strbuf_reset(&writing->shown);
 }
 
@@ -158,7 +167,7 @@ static bool write_piece(void *self, struct span bytes, struct err *err)
     struct writing *writing = self;
 
     if (!writing->is_shown && !writing->is_indented) {
-        fwrite(bytes.ptr, 1, bytes.len, writing->out);
+        write_bytes(writing, bytes);
     } else {
         if (writing->is_indented)
             json_indent_feed(&writing->indent, bytes, &writing->text);
@@ -179,6 +188,8 @@ bool body_write(struct store *store, const struct body *body, unsigned look, FIL
     bool ok = read_body(store, body, (look & BODY_DECODED) != 0, write_piece, &writing, err);
 
     write_text(&writing, 0);
+    if ((look & BODY_LINED) != 0 && writing.last != '\n')
+        fputc('\n', out);
     strbuf_clear(&writing.text);
     strbuf_clear(&writing.shown);
     return ok || ferror(out) != 0; /* the caller looks at the stream's error itself */

@@ -26,6 +26,7 @@ enum body_look {
     BODY_DECODED = 1 << 0,  /* content codings undone */
     BODY_INDENTED = 1 << 1, /* whitespace put into JSON */
     BODY_HARMLESS = 1 << 2, /* for a terminal: through text_add_shown_lines */
+    BODY_LINED = 1 << 3,    /* a line feed is added where it does not end in one */
 };
 
 /* Whether its start, seen with that look, is anything but text. */

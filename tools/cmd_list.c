@@ -42,6 +42,7 @@ static void write_record(struct listing *listing, const struct record *record)
 {
     struct table *table = listing->table;
     struct strbuf cell = STRBUF_EMPTY;
+    bool is_cut = record->state == RECORD_ABORTED && (record->flags & TAP_MADE_BY_WEIR) == 0;
     uint64_t duration_us;
 
     if (table == NULL) {
@@ -56,7 +57,7 @@ static void write_record(struct listing *listing, const struct record *record)
     if (record->state == RECORD_ABORTED && record->status == 0)
         strbuf_add_str(&cell, "failed");
     else if (record->status != 0)
-        strbuf_printf(&cell, "%d%s", record->status, record->state == RECORD_ABORTED ? " cut" : "");
+        strbuf_printf(&cell, "%d%s", record->status, is_cut ? " cut" : "");
     else
         strbuf_add_str(&cell, record->state == RECORD_OPEN ? "open" : "-");
     table_take(table, &cell,

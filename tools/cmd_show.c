@@ -209,14 +209,13 @@ static bool say_body(const struct showing *showing, enum http_role side, struct 
         return false;
     if (body.stored->kept != 0 && !is_binary) {
         struct err damage;
-        if (!body_write(showing->store, &body, showing->look, stdout, &damage)) {
+        if (!body_write(showing->store, &body, showing->look | BODY_LINED, stdout, &damage)) {
             if (damage.code != ERR_PROTO) {
                 *err = damage;
                 return false;
             }
-            strbuf_printf(&note, "\n[%s]", damage.text);
+            strbuf_printf(&note, "[%s] ", damage.text);
         }
-        putchar('\n');
     }
     if (is_binary) {
         strbuf_add_str(&note, "[binary, ");
@@ -290,8 +289,6 @@ static bool show_body(const struct showing *showing, enum http_role side, struct
         return err_set(err, ERR_FOUND, "no bytes of the %s's body were kept", side_name(side));
     if (!refuse_binary(showing, side, err) || !body_write(showing->store, &body, showing->look, stdout, err))
         return false;
-    if (showing->is_tty)
-        putchar('\n');
     if (stored->kept < stored->bytes)
         fprintf(stderr, "weir: only %llu of its %llu bytes were kept\n", (unsigned long long)stored->kept,
                 (unsigned long long)stored->bytes);
@@ -308,8 +305,6 @@ static bool show_raw_side(const struct showing *showing, enum http_role side, st
     fputs(showing->end_of_line, stdout);
     if (!body_write(showing->store, &body, showing->look, stdout, err))
         return false;
-    if (showing->is_tty)
-        putchar('\n');
     return true;
 }
 
@@ -463,7 +458,7 @@ int cmd_show(const struct args *args)
         .args = args,
         .is_tty = is_tty,
         .has_colour = style_is_wanted(STDOUT_FILENO),
-        .look = (args->raw ? 0u : BODY_DECODED) | (is_tty ? BODY_HARMLESS : 0u) |
+        .look = (args->raw ? 0u : BODY_DECODED) | (is_tty ? BODY_HARMLESS | BODY_LINED : 0u) |
                 (is_tty && !args->raw ? BODY_INDENTED : 0u),
         .end_of_line = args->raw && !is_tty ? "\r\n" : "\n",
     };
