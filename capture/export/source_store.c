@@ -2,8 +2,8 @@
 
 #include "proxy/base/mem.h"
 
-/* A step of the cursor is cheaper than a new cursor up to about this many exchanges in between. */
-#define STEP_RATHER_THAN_SEEK 128
+/* Exchanges in between that are cheaper to step over than to seek across. */
+#define STEP_RATHER_THAN_SEEK 4
 
 struct source_store {
     struct store *store;
@@ -11,7 +11,7 @@ struct source_store {
     const struct filter *filter;
     struct store_cursor *pass; /* of next */
     struct store_cursor *seek; /* of at, without the filter */
-    uint32_t seek_seq;         /* the last one that seek gave */
+    uint32_t seek_seq;         /* the one that seek gave last */
 };
 
 static bool source_rewind(void *self, struct err *err)
@@ -35,24 +35,19 @@ static bool source_at(void *self, uint32_t seq, const struct record **out_record
     struct source_store *source = self;
     const struct record *record = NULL;
 
-    if (source->seek == NULL || seq <= source->seek_seq || seq - source->seek_seq > STEP_RATHER_THAN_SEEK) {
-        store_cursor_free(source->seek);
-        source->seek = NULL;
+    if (source->seek == NULL) {
         if (!store_exchanges(source->store, source->session, seq, NULL, &source->seek, err))
             return false;
+        store_seek(source->seek, seq);
+    } else if (seq <= source->seek_seq || seq - source->seek_seq > STEP_RATHER_THAN_SEEK) {
+        store_seek(source->seek, seq);
     }
     do {
         if (!store_next(source->seek, &record, err))
             return false;
     } while (record != NULL && record->seq < seq);
-    if (record != NULL && record->seq == seq) {
-        source->seek_seq = seq;
-        *out_record = record;
-        return true;
-    }
-    store_cursor_free(source->seek); /* it stands behind the gap: useless for what may follow */
-    source->seek = NULL;
-    *out_record = NULL;
+    source->seek_seq = record != NULL ? record->seq : UINT32_MAX;
+    *out_record = record != NULL && record->seq == seq ? record : NULL;
     return true;
 }
 

@@ -73,6 +73,7 @@ struct store_cursor {
     int64_t window;
     struct slice_row rows[SLICE_ROWS];
     size_t row_count, row_next;
+    size_t slice_rows;    /* the most of the next slice */
     struct record record; /* the one shown */
     struct strbuf bytes;  /* what its spans point into */
     struct record_field *fields;
@@ -90,6 +91,7 @@ bool store_exchanges(struct store *store, int64_t session, uint32_t from_seq, co
     cursor->next_id = exchange_id(session, from_seq);
     cursor->last_id = exchange_id(session, UINT32_MAX);
     cursor->window = MIN_WINDOW;
+    cursor->slice_rows = SLICE_ROWS;
     strbuf_add_str(&sql, "SELECT " TEXTS ", " NUMBERS " FROM exchange WHERE id BETWEEN ? AND ?"
                          " AND provisional = 0");
     if (filter != NULL) {
@@ -106,6 +108,13 @@ bool store_exchanges(struct store *store, int64_t session, uint32_t from_seq, co
     }
     strbuf_clear(&sql);
     return cursor != NULL;
+}
+
+void store_seek(struct store_cursor *cursor, uint32_t from_seq)
+{
+    cursor->next_id = exchange_id(cursor->session, from_seq);
+    cursor->row_count = cursor->row_next = 0;
+    cursor->slice_rows = 1;
 }
 
 void store_cursor_free(struct store_cursor *cursor)
@@ -193,7 +202,7 @@ static bool read_window(struct store_cursor *cursor, int64_t last_id, struct err
         struct slice_row *row = &cursor->rows[cursor->row_count++];
         copy_row(&query, cursor->session, row);
         bytes += row->text.len;
-        is_full = cursor->row_count == SLICE_ROWS || bytes > SLICE_BYTES;
+        is_full = cursor->row_count == cursor->slice_rows || bytes > SLICE_BYTES;
         last_id = is_full ? exchange_id(cursor->session, row->record.seq) : last_id;
     }
     if (!query_end(&query, err))
@@ -216,9 +225,10 @@ static bool read_slice(struct store_cursor *cursor, struct err *err)
             return false;
         if (clock_mono_us() - started_us > SLICE_US)
             cursor->window = cursor->window / 4 > MIN_WINDOW ? cursor->window / 4 : MIN_WINDOW;
-        else if (cursor->row_count < SLICE_ROWS && cursor->window < MAX_WINDOW)
+        else if (cursor->row_count < cursor->slice_rows && cursor->window < MAX_WINDOW)
             cursor->window *= 2;
     }
+    cursor->slice_rows = cursor->slice_rows * 4 < SLICE_ROWS ? cursor->slice_rows * 4 : SLICE_ROWS;
     return true;
 }
 

@@ -63,6 +63,9 @@ bool store_exchanges(struct store *store, int64_t session, uint32_t from_seq, co
                      struct store_cursor **out_cursor, struct err *err);
 /* The next one, borrowed until the next step; *out_record NULL at the end. */
 bool store_next(struct store_cursor *cursor, const struct record **out_record, struct err *err);
+/* Goes to another place, forwards or backwards: the next one is the first from from_seq on. What is read
+ * ahead grows from one exchange again, so that jumping about costs little more than what is looked at. */
+void store_seek(struct store_cursor *cursor, uint32_t from_seq);
 void store_cursor_free(struct store_cursor *cursor); /* NULL is fine */
 
 /* --- bodies -------------------------------------------------------------------------------------------- */
