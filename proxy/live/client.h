@@ -21,4 +21,7 @@ void client_drain(struct client *client);
 /* Now; an exchange under way is recorded as aborted. */
 void client_abort(struct client *client, const char *why);
 
+/* The key that RSA leaves share is there: goes on if it waits for that. */
+void client_rsa_ready(struct client *client);
+
 #endif

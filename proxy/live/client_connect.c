@@ -6,6 +6,7 @@
 #include "proxy/base/clock.h"
 #include "proxy/base/mem.h"
 #include "proxy/live/client_impl.h"
+#include "proxy/live/proxy_impl.h"
 
 static size_t start_tunnel(struct client *c);
 
@@ -167,34 +168,63 @@ static void on_alpn_failed(void *self, int status, bool is_own, const char *erro
 
 static const struct upstream_user alpn_user = { on_alpn_open, on_alpn_failed, NULL };
 
-enum tls_answer client_hello(struct client *c, const struct hello *hello)
+static void give_leaf(struct client *c)
 {
-    struct live_shared *shared = c->live->shared;
-    enum key_type type = hello->offers_ecdsa ? ca_key_type(shared->ca) : KEY_RSA;
     struct leaf *leaf;
     struct err err;
 
-    memcpy(c->sni, hello->sni, sizeof c->sni);
-    if (!leaf_cache_get(shared->leaf_cache, c->sni[0] != '\0' ? c->sni : c->target.host, type, &leaf, &err)) {
+    if (!leaf_cache_get(c->live->shared->leaf_cache, c->sni[0] != '\0' ? c->sni : c->target.host,
+                        c->leaf_type, &leaf, &err)) {
         client_notify(c, "no-leaf", c->target.host, err.text);
-        return TLS_GO; /* without a certificate the handshake fails by itself */
+        return; /* without a certificate the handshake fails by itself */
     }
     tls_set_leaf(c->link.tls, leaf);
     leaf_unref(leaf);
+}
+
+static void choose_alpn(struct client *c, const struct hello *hello)
+{
     if (hello->offers_h1) {
         tls_set_alpn(c->link.tls, SPAN("http/1.1"));
         strbuf_add(&c->alpn_offer, SPAN("\x08http/1.1"));
-        return TLS_GO;
+    } else if (hello->alpn.len != 0 && !hello->offers_h2) {
+        /* It will not speak HTTP: what the origin chooses of its offer is what it gets. */
+        strbuf_add(&c->alpn_offer, hello->alpn);
+        c->wants_tunnel = true;
     }
-    if (hello->alpn.len == 0 || hello->offers_h2)
+}
+
+/* The leaf is there; for a tunnel the origin's choice is still to come. */
+static enum tls_answer go_on(struct client *c)
+{
+    give_leaf(c);
+    if (!c->wants_tunnel)
         return TLS_GO;
-    /* It will not speak HTTP: what the origin chooses of its offer is what it gets. */
-    strbuf_add(&c->alpn_offer, hello->alpn);
-    c->wants_tunnel = true;
     make_key(c);
     upstream_close(c->spare);
     c->spare = upstream_open(c->live, &c->key, false, &alpn_user, c);
     return TLS_WAIT;
+}
+
+enum tls_answer client_hello(struct client *c, const struct hello *hello)
+{
+    memcpy(c->sni, hello->sni, sizeof c->sni);
+    c->leaf_type = hello->offers_ecdsa ? ca_key_type(c->live->shared->ca) : KEY_RSA;
+    choose_alpn(c, hello);
+    if (c->leaf_type == KEY_RSA && !live_has_rsa(c->live)) {
+        c->waits_for_rsa = true;
+        return TLS_WAIT;
+    }
+    return go_on(c);
+}
+
+void client_rsa_ready(struct client *c)
+{
+    if (!c->waits_for_rsa || c->phase != CLIENT_HANDSHAKE)
+        return;
+    c->waits_for_rsa = false;
+    if (go_on(c) == TLS_GO)
+        link_go_tls(&c->link);
 }
 
 void client_tls_open(struct client *c)

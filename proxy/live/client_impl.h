@@ -45,7 +45,9 @@ struct client {
     uint64_t connect_started_us;
     char sni[URL_HOST_BYTES];
     struct strbuf alpn_offer; /* what the upstream connection offers */
-    bool wants_tunnel;        /* its ALPN is no HTTP: decided before the handshake is done */
+    enum key_type leaf_type;
+    bool waits_for_rsa; /* the key of RSA leaves is being made */
+    bool wants_tunnel;  /* its ALPN is no HTTP: decided before the handshake is done */
     struct tap_tls *tls_facts;
     struct upstream_key key; /* of the requests inside */
     struct upstream *spare;  /* opened while the client was silent */

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "proxy/base/clock.h"
+#include "proxy/base/log.h"
 #include "proxy/base/mem.h"
 #include "proxy/live/client.h"
 #include "proxy/live/pool.h"
@@ -26,8 +27,12 @@ struct proxy {
     size_t name_count;
     pthread_mutex_t lock; /* over what follows: draining */
     pthread_cond_t drained;
-    unsigned undrained; /* workers that still have clients */
+    unsigned undrained;   /* workers that still have clients */
+    atomic_int rsa;       /* enum rsa_key */
+    pthread_t rsa_thread; /* from RSA_MAKING on */
 };
+
+enum rsa_key { RSA_NONE, RSA_MAKING, RSA_READY };
 
 /* --- one worker ----------------------------------------------------------------------------------------- */
 
@@ -80,6 +85,45 @@ static void on_stop(void *self)
 }
 
 static const struct worker_events worker_events = { on_start, on_client, on_stop };
+
+/* --- the key of RSA leaves ------------------------------------------------------------------------------ */
+
+static void tell_rsa_ready(void *self)
+{
+    struct live *live = self;
+    struct client *client, *next;
+
+    for (client = TAILQ_FIRST(&live->clients); client != NULL; client = next) {
+        next = client_next(client);
+        client_rsa_ready(client);
+    }
+}
+
+static void *make_rsa(void *arg)
+{
+    struct proxy *proxy = arg;
+    struct err err;
+
+    if (!leaf_prepare(KEY_RSA, &err))
+        log_warn("proxy", "no key for RSA leaves",
+                 LOG_S("why", err.text)); /* each handshake fails with its own word */
+    atomic_store(&proxy->rsa, RSA_READY);
+    workers_post(proxy->workers, tell_rsa_ready);
+    return NULL;
+}
+
+bool live_has_rsa(struct live *live)
+{
+    int expected = RSA_NONE;
+
+    if (atomic_load(&live->proxy->rsa) == RSA_READY)
+        return true;
+    if (atomic_compare_exchange_strong(&live->proxy->rsa, &expected, RSA_MAKING) &&
+        pthread_create(&live->proxy->rsa_thread, NULL, make_rsa, live->proxy) != 0)
+        atomic_store(&live->proxy->rsa,
+                     RSA_NONE); /* the next handshake tries again; this one runs into its time */
+    return false;
+}
 
 /* --- draining ------------------------------------------------------------------------------------------- */
 
@@ -235,6 +279,8 @@ void proxy_stop(struct proxy *proxy, uint64_t grace_us, const volatile int *hurr
         workers_post(proxy->workers, abort_worker);
         wait_drained(proxy, 5 * 1000000ull, NULL); /* aborting waits for nobody */
     }
+    if (atomic_load(&proxy->rsa) != RSA_NONE)
+        pthread_join(proxy->rsa_thread, NULL);
     workers_join(proxy->workers);
     proxy_free(proxy);
 }
