@@ -35,6 +35,7 @@ static struct recorder_shared *shared_new(const struct capture_options *options,
     struct recorder_shared *shared = mem_new(struct recorder_shared);
 
     recorder_shared_init(shared);
+    shared->max_queue_bytes = QUEUE_BYTES;
     shared->queue = queue_new(QUEUE_BYTES, QUEUE_AGE_US);
     queue_on_room(shared->queue, wake_recorders, shared);
     shared->filter = options->filter != NULL ? filter_ref(options->filter) : NULL;

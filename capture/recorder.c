@@ -39,6 +39,7 @@ struct side {
     uint64_t limit;  /* so many are kept */
     uint64_t length; /* told by its head; 0: unknown */
     bool is_ended, is_end_told;
+    bool is_quick; /* the last piece was a whole one: the next is likely to be */
 };
 
 struct recording {
@@ -191,6 +192,7 @@ static void move_bytes(struct side *side, struct piece_bytes *to, bool is_end)
     if (side->is_end_told || (side->len == 0 && !is_end))
         return;
     side->is_end_told = is_end;
+    side->is_quick = side->len == STORE_PIECE_BYTES;
     *to = (struct piece_bytes){
         .bytes = side->bytes,
         .len = side->len,
@@ -576,6 +578,8 @@ static void make_room(struct side *side, size_t len)
 
     if (need <= side->cap)
         return;
+    if (side->cap == 0 && side->is_quick)
+        cap = left;
     if (side->cap == 0 && side->length > side->offset)
         cap = side->length - side->offset < left ? (size_t)(side->length - side->offset) : left;
     cap = cap < need ? need : cap;

@@ -33,7 +33,8 @@ struct recorder;
  */
 struct recorder_shared {
     struct queue *queue;
-    struct filter *filter; /* NULL takes everything */
+    size_t max_queue_bytes; /* the bound of the queue as it was made: the writer only goes below it */
+    struct filter *filter;  /* NULL takes everything */
     bool no_bodies, skip_media;
     uint64_t max_body; /* 0: no limit */
     atomic_bool is_paused;

@@ -19,6 +19,14 @@
 /* When a batch is written: small enough for the write lock to be held well under 100 ms. */
 static const struct queue_linger LINGER = { 4 * 1024 * 1024, 100000 };
 
+/* The queue holds what the store takes in this time, if that is less than its own bound: age alone would let
+ * a fast network put more into it within a moment than a slow disk takes in a second. Small batches say
+ * nothing of the disk's speed, and below the least bound a batch would be cut short. */
+#define QUEUE_DRAIN_US    100000
+#define RATED_BATCH_BYTES ((size_t)1024 * 1024)
+#define LEAST_QUEUE_BYTES ((size_t)2 * 1024 * 1024)
+#define FIRST_QUEUE_BYTES ((size_t)16 * 1024 * 1024)
+
 /* Counters without pieces (everything filtered or paused) are written this often. */
 #define IDLE_US 1000000
 
@@ -41,6 +49,8 @@ struct writer {
     struct queue_item *items;
     struct store_totals totals;  /* taken from the recorders, not yet committed */
     struct store_totals written; /* what this try of the batch adds */
+
+    size_t queue_bytes; /* its bound now */
 
     bool is_failing, is_dropping;
     uint64_t failing_since_us, retry_at_us;
@@ -527,6 +537,22 @@ static void deal(struct writer *writer)
     note_success(writer);
 }
 
+/* A quarter of the way to what the last batch says. */
+static void bound_queue(struct writer *writer, size_t batch_bytes, uint64_t took_us)
+{
+    size_t most = writer->shared->max_queue_bytes,
+           least = LEAST_QUEUE_BYTES < most ? LEAST_QUEUE_BYTES : most;
+    uint64_t drained;
+
+    if (batch_bytes < RATED_BATCH_BYTES)
+        return;
+    drained = (uint64_t)batch_bytes * QUEUE_DRAIN_US / (took_us != 0 ? took_us : 1);
+    drained = drained < most ? drained : most;
+    writer->queue_bytes = (writer->queue_bytes * 3 + (size_t)drained) / 4;
+    writer->queue_bytes = writer->queue_bytes > least ? writer->queue_bytes : least;
+    queue_set_max_bytes(writer->shared->queue, writer->queue_bytes);
+}
+
 static void *run(void *self)
 {
     struct writer *writer = self;
@@ -535,9 +561,11 @@ static void *run(void *self)
     while (!is_closed) {
         struct queue_item *items = queue_take(writer->shared->queue, &LINGER, IDLE_US, &is_closed);
         size_t bytes = collect(writer, items);
+        uint64_t started_us = clock_mono_us();
         deal(writer);
-        queue_done(writer->shared->queue, bytes);
         store_checkpoint(writer->store);
+        bound_queue(writer, bytes, clock_mono_us() - started_us);
+        queue_done(writer->shared->queue, bytes);
     }
     if (writer->lost.exchanges != 0 && !write_batch(writer, &writer->failure))
         drop_batch(writer);
@@ -551,6 +579,9 @@ struct writer *writer_new(struct store *store, int64_t session, struct recorder_
     writer->store = store;
     writer->session = session;
     writer->shared = shared;
+    writer->queue_bytes =
+        FIRST_QUEUE_BYTES < shared->max_queue_bytes ? FIRST_QUEUE_BYTES : shared->max_queue_bytes;
+    queue_set_max_bytes(shared->queue, writer->queue_bytes);
     TAILQ_INIT(&writer->all);
     TAILQ_INIT(&writer->batch);
     if (pthread_create(&writer->thread, NULL, run, writer) != 0) {

@@ -142,6 +142,13 @@ bool queue_is_over(struct queue *queue)
     return over;
 }
 
+void queue_set_max_bytes(struct queue *queue, size_t max_bytes)
+{
+    pthread_mutex_lock(&queue->lock);
+    queue->max_bytes = max_bytes;
+    pthread_mutex_unlock(&queue->lock);
+}
+
 void queue_on_room(struct queue *queue, void (*on_room)(void *self), void *self)
 {
     queue->on_room = on_room;

@@ -33,6 +33,9 @@ bool queue_push(struct queue *queue, struct queue_item *item, bool *out_over);
 /* Over a bound now? If so on_room will be called. Any thread. */
 bool queue_is_over(struct queue *queue);
 
+/* Another bound in bytes, when it is known better than at the beginning. Any thread. */
+void queue_set_max_bytes(struct queue *queue, size_t max_bytes);
+
 /* Called on the consumer's thread, from inside queue_take or queue_done, when a queue that was found over its
  * bounds is under half of them again. Set once, before the first offer. */
 void queue_on_room(struct queue *queue, void (*on_room)(void *self), void *self);

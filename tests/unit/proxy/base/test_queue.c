@@ -149,6 +149,19 @@ static void room_is_told_once_and_only_to_those_who_were_refused(void **state)
     queue_free(queue);
 }
 
+static void a_bound_can_become_another(void **state)
+{
+    struct queue *queue = queue_new(10, 1000000);
+
+    (void)state;
+    queue_offer(queue, &note_new(1, 6)->item);
+    assert_false(queue_is_over(queue));
+    queue_set_max_bytes(queue, 5);
+    assert_true(queue_is_over(queue));
+    queue_done(queue, free_items(take_all(queue)));
+    queue_free(queue);
+}
+
 static void a_take_stops_at_enough_bytes(void **state)
 {
     struct queue *queue = queue_new(100, 1000000);
@@ -250,6 +263,7 @@ int main(void)
         cmocka_unit_test(what_is_taken_but_not_done_still_counts),
         cmocka_unit_test(an_old_item_makes_the_queue_over_even_when_it_is_taken),
         cmocka_unit_test(room_is_told_once_and_only_to_those_who_were_refused),
+        cmocka_unit_test(a_bound_can_become_another),
         cmocka_unit_test(a_take_stops_at_enough_bytes),
         cmocka_unit_test(a_closed_queue_refuses_and_drains),
         cmocka_unit_test(a_wake_ends_the_wait_without_items),
