@@ -101,15 +101,13 @@ static void side_set_reading(void *self, bool is_on)
     link_set_reading(&c->link, is_on);
 }
 
-/* A body that lasts until the close must not look as if it had ended: a plain connection is reset. TLS has
- * close_notify for that, which is left out. */
+/* A body that lasts until the close must not look as if it had ended: without TLS, which has close_notify for
+ * that, the connection is reset. */
 static void side_cut(void *self, enum cut how)
 {
     struct client *c = self;
 
-    if (c->link.tls != NULL)
-        how = CUT_CLOSE;
-    else if (c->writer.kind == BODY_UNTIL_CLOSE)
+    if (c->link.tls == NULL && c->writer.kind == BODY_UNTIL_CLOSE)
         how = CUT_RESET;
     link_cut(&c->link, how);
 }
@@ -237,6 +235,18 @@ static void next_request(void *self)
     if (c->phase == CLIENT_HTTP && c->exchange == NULL)
         link_deliver(&c->link);
 }
+
+static void on_bound_failed(void *self, int status, bool is_own, const char *error)
+{
+    struct client *c = self;
+
+    (void)status;
+    (void)is_own;
+    (void)error;
+    c->bound = NULL; /* the next request logs in anew */
+}
+
+static const struct upstream_user bound_user = { NULL, on_bound_failed, NULL };
 
 static void on_over(void *self, struct exchange *x, enum exchange_end end)
 {

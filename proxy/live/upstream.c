@@ -355,6 +355,7 @@ static void tell_times(struct upstream *u, struct exchange *x)
 void upstream_run(struct upstream *u, struct exchange *x, bool is_reused)
 {
     u->exchange = x;
+    u->user = NULL; /* nobody waits for it any more */
     loop_timer_off(&u->timer);
     tell_times(u, x);
     exchange_attach(x, (struct side){ &side_ops, u }, is_reused);
@@ -385,12 +386,13 @@ static size_t on_bytes(void *self, struct span bytes)
     struct exchange *x = u->exchange;
     size_t all = 0, used;
 
-    if (x == NULL && u->user != NULL) { /* it speaks first: the bytes stay for whoever takes over */
-        if (u->user->on_spoke != NULL)
-            u->user->on_spoke(u->user_self, u);
+    if (x == NULL && u->user != NULL && u->user->on_spoke != NULL) {
+        /* It speaks first: the bytes stay for whoever takes over. */
+        u->user->on_spoke(u->user_self, u);
         return 0;
     }
     if (x == NULL) { /* nobody asked: the connection can't be trusted to be in step */
+        err_set(&u->err, ERR_PROTO, "the origin sent bytes that nobody asked for");
         u->is_broken = true;
         return bytes.len;
     }
