@@ -70,8 +70,8 @@ const char *export_reason_text(enum export_reason reason)
         [EXPORT_COOKIE_UNFIT] = "left out: cookies that this format can't hold",
         [EXPORT_COOKIE_PATH] = "cookies with a path that ends in '/', which curl reads without it",
         [EXPORT_COOKIE_CASE] = "cookies whose names differ in case only, of which curl keeps one",
-        [EXPORT_COOKIE_TWINS] = "left out: domain cookies with the name and path of a host-only one, of "
-                                "which tough-cookie keeps one",
+        [EXPORT_COOKIE_TWINS] =
+            "left out: cookies that differ in being host-only alone: tough-cookie keeps one",
         [EXPORT_COOKIE_PARTITIONED] = "partitioned cookies, written as plain ones",
         [EXPORT_COOKIE_INFERRED] = "cookies that were only seen being sent: their attributes are inferred",
         [EXPORT_LOCAL_STORAGE] = "a proxy can't see localStorage: \"origins\" is empty",

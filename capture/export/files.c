@@ -12,10 +12,21 @@
 /* Many exporters write small strings: one system call for each would be most of the time. */
 #define WRITE_BUFFER_BYTES (256 * 1024)
 
+/* A device or a pipe would be replaced by the rename: as root even /dev/null. */
+static bool is_replaceable(const char *path)
+{
+    struct stat stat_of;
+
+    return stat(path, &stat_of) != 0 || S_ISREG(stat_of.st_mode);
+}
+
 bool outfile_open(struct outfile *out, const char *path, struct err *err)
 {
     int fd = -1;
 
+    if (!is_replaceable(path))
+        return err_set(err, ERR_USAGE,
+                       "'%s' is not a file that could be replaced; for a pipe write to stdout: -o -", path);
     *out = (struct outfile){ .path = mem_strdup(path) };
     /* A temporary name that is there belongs to another export, or to one that was killed: take the next. */
     for (unsigned attempt = 0; attempt < 100 && fd < 0; attempt++) {

@@ -15,7 +15,7 @@ struct outfile {
     FILE *file;
     char *path, *temporary; /* owned */
 };
-/* ERR_SYS. */
+/* ERR_SYS; ERR_USAGE when path is there and no regular file. */
 bool outfile_open(struct outfile *out, const char *path, struct err *err);
 /* Syncs and renames; whatever happens, out is empty afterwards. ERR_SYS when any byte was lost. */
 bool outfile_commit(struct outfile *out, struct err *err);

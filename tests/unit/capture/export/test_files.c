@@ -78,6 +78,17 @@ static void a_folder_that_is_not_there_is_an_error(void **state)
     assert_int_equal(err.code, ERR_SYS);
 }
 
+static void a_device_or_a_folder_is_never_replaced(void **state)
+{
+    struct outfile out;
+    struct err err;
+
+    (void)state;
+    assert_false(outfile_open(&out, "/dev/null", &err));
+    assert_int_equal(err.code, ERR_USAGE);
+    assert_false(outfile_open(&out, folder, &err));
+}
+
 static char *put(struct files *files, const char *content, const char *name)
 {
     struct err err;
@@ -135,6 +146,7 @@ int main(void)
         files_test(a_file_appears_when_it_is_whole_and_is_private),
         files_test(an_abandoned_file_leaves_what_was_there),
         files_test(a_folder_that_is_not_there_is_an_error),
+        files_test(a_device_or_a_folder_is_never_replaced),
         files_test(bodies_are_named_by_content_and_go_with_a_failed_export),
         files_test(bodies_of_a_finished_export_stay),
     };
