@@ -84,6 +84,9 @@ static inline int64_t exchange_id(int64_t session, uint32_t seq)
 
 /* Inside a batch: the passing rows at a list's end become a shared one. */
 bool sqlite_seal_tail(struct store *store, int64_t body, struct err *err);
+/* Inside a batch: takes a bit off the end of a list that goes away. *out_more false: there was nothing left;
+ * so also of a body that is no list. */
+bool sqlite_trim_body(struct store *store, int64_t body, bool *out_more, struct err *err);
 /* Settles what is open or undecided in a session whose lock this store holds. In short batches. */
 bool sqlite_settle_session(struct store *store, int64_t session, const char *why, struct err *err);
 /* Takes the rest of a hidden session out, in short batches. */

@@ -10,6 +10,9 @@
  * hash, and must not make each cost more than the last. */
 #define MAX_CANDIDATES 4
 
+/* Taken off a list at once when it is too long for one batch: 4 MiB. */
+#define TRIM_PIECES 16
+
 uint64_t store_hash(struct span bytes)
 {
     return XXH3_64bits(bytes.ptr, bytes.len);
@@ -190,33 +193,45 @@ static bool delete_row(struct store *store, int64_t body, struct err *err)
     return query_run(&query, err);
 }
 
-static bool drop_pieces(struct store *store, int64_t list, struct err *err)
+/* The last count pieces of a list. */
+static bool drop_pieces(struct store *store, int64_t list, int64_t count, bool *out_dropped, struct err *err)
 {
+    /* The pieces that each of the three means are the same: the last one is what takes them off the list. */
+#define LAST_PIECES "(SELECT piece FROM body_piece WHERE body = ?1 ORDER BY offset DESC LIMIT ?2)"
     static const char RELEASE_PIECES[] =
-        "UPDATE body SET refs = refs - (SELECT count(*) FROM body_piece WHERE body = ?1 AND piece = body.id) "
-        "WHERE id IN (SELECT piece FROM body_piece WHERE body = ?1)";
-    static const char DROP_UNUSED[] =
-        "DELETE FROM body WHERE refs <= 0 AND id IN (SELECT piece FROM body_piece WHERE body = ?)";
-    static const char UNLINK_ALL[] = "DELETE FROM body_piece WHERE body = ?";
-    const char *const all[] = { RELEASE_PIECES, DROP_UNUSED, UNLINK_ALL };
+        "WITH last AS MATERIALIZED " LAST_PIECES
+        " UPDATE body SET refs = refs - (SELECT count(*) FROM last WHERE piece = body.id)"
+        " WHERE id IN (SELECT piece FROM last)";
+    static const char DROP_UNUSED[] = "DELETE FROM body WHERE refs <= 0 AND id IN " LAST_PIECES;
+    static const char UNLINK_LAST[] =
+        "DELETE FROM body_piece WHERE body = ?1 AND offset IN"
+        " (SELECT offset FROM body_piece WHERE body = ?1 ORDER BY offset DESC LIMIT ?2)";
+    const char *const all[] = { RELEASE_PIECES, DROP_UNUSED, UNLINK_LAST };
 
     for (int i = 0; i < 3; i++) {
         struct query query = query_begin(store, all[i]);
         query_int(&query, list);
+        query_int(&query, count);
         if (!query_run(&query, err))
             return false;
     }
+    *out_dropped = sqlite3_changes(store->db) != 0;
     return true;
+}
+
+bool sqlite_trim_body(struct store *store, int64_t body, bool *out_more, struct err *err)
+{
+    return drop_pieces(store, body, TRIM_PIECES, out_more, err);
 }
 
 bool store_drop_body(struct store *store, int64_t body, struct err *err)
 {
-    bool is_list = false;
+    bool is_list = false, dropped;
     int64_t refs;
 
     if (!release(store, body, &refs, &is_list, err))
         return false;
     if (refs != 0)
         return true;
-    return (!is_list || drop_pieces(store, body, err)) && delete_row(store, body, err);
+    return (!is_list || drop_pieces(store, body, -1, &dropped, err)) && delete_row(store, body, err);
 }

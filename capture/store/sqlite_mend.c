@@ -150,24 +150,57 @@ static bool mend_session(struct store *store, int64_t session, struct err *err)
 
 /* --- taking out ---------------------------------------------------------------------------------------- */
 
-static bool purge_exchanges(struct store *store, int64_t session, bool *out_more, struct err *err)
-{
-    static const char NEXT[] = "SELECT seq FROM exchange WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 64";
-    uint32_t seqs[SLICE_ROWS];
-    uint64_t started_us = clock_mono_us();
-    struct query query = query_begin(store, NEXT);
-    size_t count = 0;
-    bool was_there;
+struct doomed {
+    uint32_t seq;
+    int64_t bodies[2];
+};
 
+static bool find_doomed(struct store *store, int64_t session, struct doomed *rows, size_t *out_count,
+                        struct err *err)
+{
+    static const char NEXT[] =
+        "SELECT seq, coalesce(request_body, 0), coalesce(response_body, 0) FROM exchange"
+        " WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 64";
+    struct query query = query_begin(store, NEXT);
+
+    *out_count = 0;
     query_int(&query, exchange_id(session, 0));
     query_int(&query, exchange_id(session, UINT32_MAX));
-    while (query_step(&query) && count < SLICE_ROWS)
-        seqs[count++] = (uint32_t)query_column_int(&query, 0);
-    if (!query_end(&query, err))
+    while (query_step(&query) && *out_count < SLICE_ROWS)
+        rows[(*out_count)++] =
+            (struct doomed){ (uint32_t)query_column_int(&query, 0),
+                             { query_column_int(&query, 1), query_column_int(&query, 2) } };
+    return query_end(&query, err);
+}
+
+/* A long body goes bit by bit, over several batches if it must. */
+static bool purge_exchange(struct store *store, int64_t session, const struct doomed *row, uint64_t until_us,
+                           struct err *err)
+{
+    bool was_there;
+
+    for (int side = 0; side < 2; side++) {
+        for (bool more = row->bodies[side] != 0; more;) {
+            if (!sqlite_trim_body(store, row->bodies[side], &more, err))
+                return false;
+            if (more && clock_mono_us() >= until_us)
+                return true;
+        }
+    }
+    return store_delete_exchange(store, session, row->seq, &was_there, err);
+}
+
+static bool purge_exchanges(struct store *store, int64_t session, bool *out_more, struct err *err)
+{
+    struct doomed rows[SLICE_ROWS];
+    uint64_t until_us = clock_mono_us() + BATCH_US;
+    size_t count;
+
+    if (!find_doomed(store, session, rows, &count, err))
         return false;
     *out_more = count != 0;
-    for (size_t i = 0; i < count && clock_mono_us() - started_us < BATCH_US; i++)
-        if (!store_delete_exchange(store, session, seqs[i], &was_there, err))
+    for (size_t i = 0; i < count && clock_mono_us() < until_us; i++)
+        if (!purge_exchange(store, session, &rows[i], until_us, err))
             return false;
     return true;
 }
