@@ -260,8 +260,10 @@ static void on_over(void *self, struct exchange *x, enum exchange_end end)
         bool may_be_reused =
             end == EXCHANGE_COMPLETE && x->origin_keeps_alive && !(x->facts.flags & TAP_MADE_BY_WEIR);
         if (upstream_release(u, may_be_reused, x->origin_is_connection_bound) &&
-            x->origin_is_connection_bound)
+            x->origin_is_connection_bound) {
             c->bound = u;
+            upstream_set_user(u, &bound_user, c);
+        }
     }
     if (end == EXCHANGE_CUT) {
         client_cut(c, CUT_CLOSE);

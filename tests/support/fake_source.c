@@ -215,7 +215,7 @@ static void read_response(struct fake_exchange *exchange, struct span rest)
 {
     struct record *record = &exchange->record;
     struct span line = take_line(&rest), part;
-    uint64_t status;
+    uint64_t status = 0;
 
     assert_true(span_split(&line, ' ', &part));
     assert_true(span_split(&line, ' ', &part) && span_u64(part, &status));
