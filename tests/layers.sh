@@ -22,7 +22,7 @@ declare -A may=(
 # library's header: the folders that may use it. What is not here is the C library's, or everybody's.
 declare -A home=(
     [event2/event.h]="proxy/net proxy/live"
-    [openssl/]="certs proxy/tls proxy/live capture/export"
+    [openssl/]="certs proxy/tls capture/export"
     [sqlite3.h]="capture/store"
     [ares.h]="proxy/net"
     [llhttp.h]="proxy/http"

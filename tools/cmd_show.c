@@ -1,10 +1,10 @@
 /* show: one exchange, whole, or one of its bodies. */
 #include <jansson.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "capture/store/store.h"
+#include "proxy/base/base64.h"
 #include "proxy/base/mem.h"
 #include "tools/body.h"
 #include "tools/command.h"
@@ -338,10 +338,10 @@ static bool body_object(const struct showing *showing, enum http_role side, json
     if (text_is_utf8(strbuf_span(&bytes))) {
         json_object_set_new(object, "text", json_of_bytes(strbuf_span(&bytes)));
     } else {
-        unsigned char *base64 = mem_alloc(bytes.len / 3 * 4 + 5);
-        EVP_EncodeBlock(base64, (const unsigned char *)bytes.ptr, (int)bytes.len);
-        json_object_set_new(object, "base64", json_string((const char *)base64));
-        mem_free(base64);
+        struct strbuf base64 = STRBUF_EMPTY;
+        base64_add(&base64, strbuf_span(&bytes));
+        json_object_set_new(object, "base64", json_string(strbuf_text(&base64)));
+        strbuf_clear(&base64);
     }
     strbuf_clear(&bytes);
     *out_object = object;

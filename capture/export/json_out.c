@@ -1,5 +1,7 @@
 #include "capture/export/json_out.h"
 
+#include "proxy/base/base64.h"
+
 #include <assert.h>
 #include <inttypes.h>
 
@@ -117,11 +119,9 @@ void jout_string_text(struct json_out *json, struct span checked)
 
 static void put_base64(struct json_out *json, const unsigned char in[3], unsigned len)
 {
-    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    char out[4] = { alphabet[in[0] >> 2], alphabet[(in[0] & 3) << 4 | in[1] >> 4],
-                    len > 1 ? alphabet[(in[1] & 15) << 2 | in[2] >> 6] : '=',
-                    len > 2 ? alphabet[in[2] & 63] : '=' };
+    char out[4];
 
+    base64_group(in, len, out);
     fwrite(out, 1, 4, json->file);
 }
 

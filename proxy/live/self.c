@@ -1,8 +1,8 @@
 #include "proxy/live/self.h"
 
-#include <openssl/evp.h>
 #include <stdio.h>
 
+#include "proxy/base/base64.h"
 #include "proxy/exchange/error_page.h"
 #include "proxy/http/url.h"
 
@@ -31,16 +31,6 @@ static struct http_head *answer(const char *type, const char *disposition, const
     return head;
 }
 
-static void add_base64(struct strbuf *out, struct span bytes)
-{
-    size_t len = (bytes.len + 2) / 3 * 4;
-    char *room = strbuf_reserve(out, len + 1);
-
-    EVP_EncodeBlock((unsigned char *)room, (const unsigned char *)bytes.ptr, (int)bytes.len);
-    out->len += len;
-    out->ptr[out->len] = '\0';
-}
-
 /* Apple's property list for one root certificate; the payload's identifiers come from the certificate, so
  * that a second download replaces the first. */
 static void add_mobileconfig(struct strbuf *out, struct span der, const char *id)
@@ -52,7 +42,7 @@ static void add_mobileconfig(struct strbuf *out, struct span der, const char *id
                         "<key>PayloadContent</key><array><dict>\n"
                         "<key>PayloadCertificateFileName</key><string>weir.cer</string>\n"
                         "<key>PayloadContent</key><data>");
-    add_base64(out, der);
+    base64_add(out, der);
     strbuf_printf(out,
                   "</data>\n"
                   "<key>PayloadDescription</key><string>Lets weir on your network read this device's "
