@@ -32,6 +32,7 @@ setup_find_build() {
     setup_library jansson libjansson-dev
     setup_library libpcre2-8 libpcre2-dev
     setup_library libpsl libpsl-dev
+    setup_library libidn2 libidn2-dev
     setup_library libxxhash libxxhash-dev
     setup_library libqrencode libqrencode-dev
     setup_header uthash.h uthash-dev
