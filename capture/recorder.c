@@ -26,8 +26,6 @@
  * ms, and an exchange that is quicker than this costs no third piece. */
 #define HOLD_US 25000
 
-#define COOKIE_WAYS 4
-
 enum recording_mode { COUNTED, COUNTED_WITH_COOKIES, KEPT };
 
 /* One direction's body. */
@@ -227,41 +225,6 @@ static void flush(struct recording *recording, unsigned marks)
 
 /* --- cookies ------------------------------------------------------------------------------------------- */
 
-static uint32_t address_len(const char *client_addr)
-{
-    const char *colon = strrchr(client_addr, ':');
-
-    return colon != NULL ? (uint32_t)(colon - client_addr) : (uint32_t)strlen(client_addr);
-}
-
-/* Whether this is what that client sent last under that name; remembers it. A slot is the key's tag above the
- * value's hash. */
-static bool was_sent_before(struct recorder_shared *shared, const struct tap_exchange *x, struct span name,
-                            struct span value)
-{
-    uint64_t key, slot_value;
-    _Atomic uint64_t *set;
-    unsigned way = 0;
-
-    key = store_hash(span_make(x->client_addr, address_len(x->client_addr))) * 31 +
-          store_hash(span_of(x->host));
-    key = key * 31 + store_hash(name);
-    key ^= key >> 29;
-    slot_value = (key & UINT64_C(0xffffffff00000000)) | (store_hash(value) >> 32 | 1);
-    set = &shared->cookies[key % (SEEN_COOKIES / COOKIE_WAYS) * COOKIE_WAYS];
-    for (; way < COOKIE_WAYS; way++) {
-        uint64_t seen = atomic_load_explicit(&set[way], memory_order_relaxed);
-        if (seen == slot_value)
-            return true;
-        if (seen == 0 || seen >> 32 == slot_value >> 32)
-            break;
-    }
-    if (way == COOKIE_WAYS)
-        way = (unsigned)(slot_value & (COOKIE_WAYS - 1));
-    atomic_store_explicit(&set[way], slot_value, memory_order_relaxed);
-    return false;
-}
-
 static void add_sent_cookies(struct recording *recording, struct exchange_piece *piece,
                              const struct headers *headers)
 {
@@ -272,7 +235,8 @@ static void add_sent_cookies(struct recording *recording, struct exchange_piece 
          i = headers_next(headers, field, i + 1)) {
         rest = headers_value(headers, i);
         while (cookie_next(&rest, &name, &value))
-            if (!was_sent_before(recording->recorder->shared, x, name, value))
+            if (!seen_cookies_note(&recording->recorder->shared->seen_cookies, x->client_addr, x->host, name,
+                                   value))
                 piece_add_cookie(piece, COOKIE_SENT, x->started_us, name, value, SPAN_NONE);
     }
 }

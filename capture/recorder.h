@@ -17,16 +17,12 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "capture/seen_cookies.h"
 #include "proxy/base/queue.h"
 #include "proxy/exchange/tap.h"
 
 struct filter;
 struct recorder;
-
-/* Cookies last seen, by client, host and name: 4-way sets of a tag and a value, 32 bits each. A sixth thing
- * that threads share, because a client's connections are spread over the workers and "differs from the last
- * one seen" means all of them. No lock: a race costs a row too many, never one too few. */
-#define SEEN_COOKIES 65536
 
 /* What the recorders of a capture have in common. Zeroed, then recorder_shared_init. Counters are added to by
  * recorders and taken by the writer.
@@ -43,7 +39,7 @@ struct recorder_shared {
         atomic_uint_fast64_t seen, filtered, errors;
         atomic_uint_fast64_t bytes[2]; /* by enum http_role */
     } totals;
-    _Atomic uint64_t cookies[SEEN_COOKIES];
+    struct seen_cookies seen_cookies;
     pthread_mutex_t lock; /* of the list, for as long as one takes a step */
     LIST_HEAD(, recorder) recorders;
 };
