@@ -12,12 +12,12 @@
 #include <sys/queue.h>
 
 #include "capture/filter.h"
+#include "capture/heads.h"
 #include "capture/piece.h"
 #include "capture/set_cookie.h"
 #include "capture/store/store_write.h"
 #include "proxy/base/clock.h"
 #include "proxy/base/mem.h"
-#include "proxy/http/url.h"
 
 /* The first room for a body of unknown length; it doubles up to a whole piece. */
 #define FIRST_ROOM_BYTES 4096
@@ -284,71 +284,13 @@ static void queue_cookies(struct recording *recording, struct exchange_piece *pi
 
 /* --- the request --------------------------------------------------------------------------------------- */
 
-/* As sent, also in the form that is meant for a proxy; of CONNECT, which has none, nothing. */
-static void find_path(const struct http_head *head, struct span *out_path, struct span *out_query)
-{
-    struct span target = head->target;
-    struct err no_url; /* then the target is the path, whatever it is */
-    struct url url;
-
-    if (span_eq(head->method, SPAN("CONNECT")))
-        target = SPAN("");
-    else if (target.len != 0 && target.ptr[0] != '/' && url_parse(target, &url, &no_url))
-        target = url.target;
-    url_split_target(target, out_path, out_query);
-}
-
-static struct http_head *copy_head(const struct http_head *head)
-{
-    struct http_head *copy = http_head_new(head->role);
-    size_t line_len = 0;
-    struct span *const spans[] = { &copy->method, &copy->target, &copy->scheme, &copy->authority,
-                                   &copy->reason };
-    const struct span from[] = { head->method, head->target, head->scheme, head->authority, head->reason };
-    struct err unused; /* a copy without limits of what passed the limits */
-
-    copy->version = head->version;
-    copy->status = head->status;
-    copy->framing = head->framing;
-    copy->wire_bytes = head->wire_bytes;
-    for (size_t i = 0; i < 5; i++)
-        line_len += from[i].len;
-    copy->start_line = mem_alloc(line_len);
-    line_len = 0;
-    for (size_t i = 0; i < 5; i++) {
-        if (from[i].len != 0)
-            memcpy(copy->start_line + line_len, from[i].ptr, from[i].len);
-        *spans[i] = span_make(from[i].ptr != NULL ? copy->start_line + line_len : NULL, from[i].len);
-        line_len += from[i].len;
-    }
-    for (size_t i = 0; i < head->headers.count; i++) {
-        const struct header *item = &head->headers.items[i];
-        headers_add_line(&copy->headers, headers_line(&head->headers, i), item->name_len,
-                         item->value_off - item->line_off, item->value_len, &unused);
-    }
-    return copy;
-}
-
-static bool is_media(const struct headers *headers)
-{
-    static const char *const kinds[] = { "image/", "audio/", "video/", "font/" };
-    struct span type;
-
-    if (!headers_find(headers, SPAN("Content-Type"), &type))
-        return false;
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
-        if (span_istarts(type, span_of(kinds[i])))
-            return true;
-    return false;
-}
-
 static void expect_body(struct recording *recording, enum http_role role, const struct http_head *head)
 {
     const struct recorder_shared *shared = recording->recorder->shared;
     struct side *side = &recording->sides[role];
 
     side->limit = shared->max_body != 0 ? shared->max_body : UINT64_MAX;
-    if (shared->no_bodies || (shared->skip_media && is_media(&head->headers)))
+    if (shared->no_bodies || (shared->skip_media && heads_are_media(&head->headers)))
         side->limit = 0;
     side->length = head->framing.kind == BODY_LENGTH ? head->framing.length : 0;
 }
@@ -405,7 +347,7 @@ static void begin_kept(struct recording *recording, const struct http_head *head
     uid_make(&recorder->uids, recording->exchange->started_us, recording->entry->uid);
     expect_body(recording, HTTP_REQUEST, head);
     if (is_undecided)
-        recording->request = copy_head(head);
+        recording->request = heads_copy(head);
     queue_request(recording, head, path, query);
 }
 
@@ -414,7 +356,7 @@ static void begin(struct recording *recording, const struct http_head *head)
     struct span path, query;
     enum filter_answer answer = ask_filter(recording, head, NULL, false, false);
 
-    find_path(head, &path, &query);
+    heads_path(head, &path, &query);
     recording->path = mem_spandup(path);
     if (answer == FILTER_NO) {
         struct exchange_piece *piece = piece_new(NULL);
@@ -425,17 +367,6 @@ static void begin(struct recording *recording, const struct http_head *head)
     } else {
         begin_kept(recording, head, path, query, answer == FILTER_NOT_YET);
     }
-}
-
-/* What stands for the head of a tunnel that began without one. */
-static struct http_head *head_of_nothing(void)
-{
-    struct http_head *head = http_head_new(HTTP_REQUEST);
-
-    head->version = 0;
-    head->start_line = mem_strdup("");
-    head->method = head->target = span_of(head->start_line);
-    return head;
 }
 
 static void *on_request(void *self, struct tap_exchange *exchange, const struct http_head *head)
@@ -450,7 +381,7 @@ static void *on_request(void *self, struct tap_exchange *exchange, const struct 
     if (atomic_load_explicit(&recorder->shared->is_paused, memory_order_relaxed))
         return recording;
     if (head == NULL)
-        nothing = head_of_nothing();
+        nothing = heads_none();
     begin(recording, head != NULL ? head : nothing);
     http_head_free(nothing);
     return recording;
@@ -531,7 +462,7 @@ static void on_response(void *record, const struct http_head *head)
         part_of(recording)->marks |= PIECE_TAKEN;
     } else {
         http_head_free(recording->response);
-        recording->response = copy_head(head);
+        recording->response = heads_copy(head);
     }
 }
 
