@@ -21,6 +21,7 @@ struct loop {
     uint64_t now_us; /* 0: not read in this turn yet */
     struct deferred *deferred;
     size_t deferred_count, deferred_cap;
+    LIST_HEAD(, loop_orphan) orphans;
     char read_buffer[LOOP_READ_BYTES];
 };
 
@@ -66,6 +67,8 @@ void loop_free(struct loop *loop)
 {
     if (loop == NULL)
         return;
+    while (!LIST_EMPTY(&loop->orphans))
+        LIST_FIRST(&loop->orphans)->on_loop_end(LIST_FIRST(&loop->orphans));
     run_deferred(loop);
     if (loop->base != NULL)
         event_base_free(loop->base);
@@ -116,6 +119,16 @@ void loop_defer(struct loop *loop, void (*fn)(void *arg), void *arg)
         loop->deferred = mem_realloc(loop->deferred, loop->deferred_cap * sizeof *loop->deferred);
     }
     loop->deferred[loop->deferred_count++] = (struct deferred){ fn, arg };
+}
+
+void loop_adopt(struct loop *loop, struct loop_orphan *orphan)
+{
+    LIST_INSERT_HEAD(&loop->orphans, orphan, entry);
+}
+
+void loop_orphan_ended(struct loop_orphan *orphan)
+{
+    LIST_REMOVE(orphan, entry);
 }
 
 char *loop_read_buffer(struct loop *loop)

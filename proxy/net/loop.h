@@ -8,13 +8,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 struct event_base;
 struct event;
 struct loop;
 
 struct loop *loop_new(void);       /* NULL: no descriptor left for it. Makes libevent's memory that of mem */
-void loop_free(struct loop *loop); /* runs what is still deferred; NULL is fine */
+void loop_free(struct loop *loop); /* ends its orphans, runs what is still deferred; NULL is fine */
 void loop_run(struct loop *loop);  /* until loop_stop */
 void loop_turn(struct loop *loop); /* waits until something happens, and deals with it */
 void loop_stop(struct loop *loop); /* from the loop's own thread: mailbox_post it from others */
@@ -26,6 +27,15 @@ uint64_t loop_now_us(struct loop *loop);
 /* Calls fn(arg) at the end of this turn, after all callbacks that are under way, in the order of deferring.
  * fn may defer more: it is called in the same turn. */
 void loop_defer(struct loop *loop, void (*fn)(void *arg), void *arg);
+
+/* Something whose owner has left it to the loop, to end by itself in time. One that is still there when the
+ * loop is freed is ended by on_loop_end, which takes it out. */
+struct loop_orphan {
+    LIST_ENTRY(loop_orphan) entry;
+    void (*on_loop_end)(struct loop_orphan *orphan);
+};
+void loop_adopt(struct loop *loop, struct loop_orphan *orphan);
+void loop_orphan_ended(struct loop_orphan *orphan);
 
 /* The loop's own buffer for reading, LOOP_READ_BYTES long: what is in it lasts until the callback that was
  * given it returns. */

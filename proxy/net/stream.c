@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -64,8 +65,9 @@ struct stream {
     bool is_blocked; /* the socket did not take all; on_drained is due */
     bool fin_wanted; /* send FIN when all is written */
     bool fin_sent;
-    struct err broken;       /* why writing ended; ERR_NONE: it has not */
-    struct loop_timer timer; /* writing stuck, or lingering */
+    struct err broken;         /* why writing ended; ERR_NONE: it has not */
+    struct loop_timer timer;   /* writing stuck, or lingering */
+    struct loop_orphan orphan; /* from FLUSHING on */
 };
 
 static void event_cb(evutil_socket_t fd, short what, void *arg);
@@ -100,12 +102,19 @@ static void free_cb(void *arg)
 
 static void end(struct stream *stream)
 {
+    if (stream->state == STREAM_FLUSHING || stream->state == STREAM_LINGERING)
+        loop_orphan_ended(&stream->orphan);
     stream->state = STREAM_CLOSED;
     event_del(stream->event);
     loop_timer_clear(&stream->timer);
     close(stream->fd);
     stream->fd = -1;
     loop_defer(stream->loop, free_cb, stream);
+}
+
+static void end_with_loop(struct loop_orphan *orphan)
+{
+    end((struct stream *)((char *)orphan - offsetof(struct stream, orphan)));
 }
 
 /* The stream is broken: the owner hears why, or it ends when nobody listens any more. */
@@ -436,6 +445,8 @@ void stream_close_flushed(struct stream *stream)
     if (stream->state != STREAM_OPEN)
         return;
     stream->state = STREAM_FLUSHING;
+    stream->orphan.on_loop_end = end_with_loop;
+    loop_adopt(stream->loop, &stream->orphan);
     if (evbuffer_get_length(stream->out) == 0)
         begin_linger(stream);
     else

@@ -462,6 +462,18 @@ static void lingering_has_two_seconds(void **state)
     assert_false(is_open(f->fd));
 }
 
+static void lingering_ends_with_its_loop(void **state)
+{
+    struct fixture *f = *state;
+    char byte;
+
+    stream_close_flushed(f->stream);
+    f->stream = NULL;
+    loop_free(f->loop);
+    f->loop = NULL;
+    assert_int_equal(read(f->other, &byte, 1), 0);
+}
+
 static void close_flushed_after_the_others_end_is_over_at_once(void **state)
 {
     struct fixture *f = *state;
@@ -669,6 +681,7 @@ int main(void)
         T(shutdown_ends_our_side_after_all_is_written),
         T(close_flushed_delivers_all_and_waits_for_the_other_side),
         T(lingering_has_two_seconds),
+        T(lingering_ends_with_its_loop),
         T(close_flushed_after_the_others_end_is_over_at_once),
         T(stuck_side_is_given_five_minutes),
         T(close_flushed_gives_a_stuck_side_up),
