@@ -69,6 +69,7 @@ struct exchange {
     bool client_reading, origin_reading; /* what the sides were told last */
     bool request_dirty, response_dirty;  /* queued since the last flush */
     bool is_upgraded, is_over;
+    bool client_has_ended;           /* it sends no more; whether it still reads nobody can know */
     bool has_response;               /* a head, at least an interim one, has come */
     bool origin_is_connection_bound; /* NTLM, Negotiate: the connection is the login */
 };

@@ -578,6 +578,7 @@ void client_http_eof(struct client *c)
         exchange_client_gone(x, CUT_CLOSE, "the client closed the connection in the middle of its request");
     } else if (c->upstream != NULL && x->origin.ops != NULL) {
         /* It will send no more, but may still read: the origin is told the same, and decides. */
+        x->client_has_ended = true;
         c->upstream->is_broken = true;
         if (link_ended_cleanly(&c->link))
             link_shutdown(&c->upstream->link);

@@ -73,7 +73,7 @@ static void add_page(struct strbuf *out, const struct ca *ca, bool is_trusted)
         "1em;border-radius:.4em;"
         "text-decoration:none;margin:.2em .3em .2em 0}#t{padding:.7em "
         "1em;border-radius:.4em;background:#fdf0d5}"
-        "#t.yes{background:#d9f2e0}code{font-size:.8em;word-break:break-all}summary{cursor:pointer;font-"
+        "#t.yes{background:#d9f2e0}code{font-size:.8em;overflow-wrap:anywhere}summary{cursor:pointer;font-"
         "weight:600;"
         "padding:.3em 0}</style>"
         "<h1>weir</h1><p>You reach the network through weir, which records what passes. To let it read "

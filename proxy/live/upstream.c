@@ -456,7 +456,9 @@ static void on_eof(void *self)
         return;
     }
     fail(u, 0, false, CUT_CLOSE,
-         x->facts.times[TAP_T_RECEIVED_FIRST] != TAP_NEVER
+         x->client_has_ended
+             ? "the client closed the connection, then the origin did, before its answer was whole"
+         : x->facts.times[TAP_T_RECEIVED_FIRST] != TAP_NEVER
              ? "the origin closed the connection in the middle of its answer"
              : "the origin closed the connection without an answer");
 }
