@@ -321,8 +321,7 @@ static void on_tunnel_open(void *self, struct upstream *u)
 {
     struct client *c = self;
 
-    upstream_run(u, c->exchange, false);
-    u->exchange = NULL; /* its bytes are the tunnel's now */
+    upstream_carry(u, c->exchange);
     c->tunnel = tunnel_new(&c->link, &u->link, c->exchange, client_tunnel_over, c);
     link_deliver(&c->link);
     if (c->phase == CLIENT_TUNNEL)
@@ -361,12 +360,11 @@ static size_t start_tunnel(struct client *c)
         c->upstream = upstream_open(c->live, &c->key, false, &tunnel_user, c);
     } else {
         c->upstream = spare;
+        upstream_set_user(spare, &tunnel_user, c);
         if (spare->phase == UPSTREAM_OPEN || (spare->phase == UPSTREAM_TCP && !c->target.is_tls))
             loop_defer(c->live->loop, open_deferred, c);
         else if (spare->stops_at_tcp)
             upstream_adopt(spare, &c->key, &tunnel_user, c);
-        else
-            upstream_set_user(spare, &tunnel_user, c);
     }
     return 0;
 }

@@ -46,6 +46,8 @@ static size_t client_bytes(void *self, struct span bytes)
 {
     struct tunnel *t = self;
 
+    if (t->exchange->facts.times[TAP_T_SENT_FIRST] == TAP_NEVER)
+        exchange_mark(t->exchange, TAP_T_SENT_FIRST);
     t->exchange->facts.tunnel_sent_bytes += bytes.len;
     if (link_is_open(t->origin))
         evbuffer_add(link_out(t->origin), bytes.ptr, bytes.len);

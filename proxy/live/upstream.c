@@ -361,6 +361,14 @@ void upstream_run(struct upstream *u, struct exchange *x, bool is_reused)
     exchange_attach(x, (struct side){ &side_ops, u }, is_reused);
 }
 
+void upstream_carry(struct upstream *u, struct exchange *x)
+{
+    u->user = NULL;
+    loop_timer_off(&u->timer);
+    tell_times(u, x);
+    x->facts.attempts++;
+}
+
 bool upstream_release(struct upstream *u, bool may_be_reused, bool owner_bound)
 {
     u->exchange = NULL;

@@ -80,6 +80,9 @@ void upstream_close(struct upstream *upstream); /* at once; tells nobody. NULL i
 
 /* The exchange runs on it from now on; sends what there is of its request. */
 void upstream_run(struct upstream *upstream, struct exchange *exchange, bool is_reused);
+/* Its bytes are those of a tunnel, which takes over its link; no request is sent, only its making is told to
+ * the tunnel's exchange. */
+void upstream_carry(struct upstream *upstream, struct exchange *exchange);
 /* The exchange is over: back into the pool when both say so and nothing is left over, else closed.
  * owner_bound: not shared, stays with the caller; false: closed. */
 bool upstream_release(struct upstream *upstream, bool may_be_reused, bool owner_bound);
