@@ -248,17 +248,19 @@ void client_tls_failed(struct client *c, const char *why)
 {
     const char *name = c->sni[0] != '\0' ? c->sni : c->target.host;
     unsigned alert = c->link.tls != NULL ? tls_alert_received(c->link.tls) : 0;
+    struct strbuf text = STRBUF_EMPTY;
 
-    client_notify(c, "handshake-refused", name, why);
+    strbuf_printf(&text, "%s did not accept the certificate for %s: %s", c->name, name, why);
+    client_notify(c, "handshake-refused", name, strbuf_text(&text));
     if (is_certificate_alert(alert) && devices_refused(c->live->shared->devices, c->ip)) {
-        struct strbuf text = STRBUF_EMPTY;
+        strbuf_reset(&text);
         strbuf_printf(&text,
                       "%s does not trust weir's CA: on this machine run 'weir ca trust', on a phone open "
                       "http://" SELF_HOST "/ through the proxy",
                       c->ip);
         client_notify(c, "untrusted-ca", name, strbuf_text(&text));
-        strbuf_clear(&text);
     }
+    strbuf_clear(&text);
     if (c->exchange != NULL)
         exchange_tunnel_end(c->exchange, why);
     else

@@ -106,9 +106,9 @@ static void add_page(struct strbuf *out, const struct ca *ca, bool is_trusted)
         "Certificates "
         "&rarr; Authorities &rarr; Import: the PEM file, trusted for websites.</ol></details>"
         "<p>Its SHA-256 fingerprint, to compare with <code>weir ca show</code>:<br><code>%s</code></p>"
-        "<script>fetch('https://" SELF_HOST "/trust',{cache:'no-store'}).then(r=>r.json()).then(()=>{let t="
-        "document.getElementById('t');t.className='yes';t.querySelector('b').textContent='yes'}).catch(()=>{}"
-        ")</script>"
+        "<script>function say(yes){let t=document.getElementById('t');t.className=yes?'yes':'';"
+        "t.querySelector('b').textContent=yes?'yes':'not yet'}"
+        "fetch('https://" SELF_HOST "/trust',{cache:'no-store'}).then(()=>say(true),()=>say(false))</script>"
         "</html>\n",
         is_trusted ? "yes" : "", is_trusted ? "yes" : "not yet", ca_fingerprint_sha256(ca));
 }
