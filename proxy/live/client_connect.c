@@ -250,7 +250,10 @@ void client_tls_failed(struct client *c, const char *why)
     unsigned alert = c->link.tls != NULL ? tls_alert_received(c->link.tls) : 0;
     struct strbuf text = STRBUF_EMPTY;
 
-    strbuf_printf(&text, "%s did not accept the certificate for %s: %s", c->name, name, why);
+    if (alert != 0)
+        strbuf_printf(&text, "%s refused the certificate for %s: %s", c->name, name, why);
+    else
+        strbuf_printf(&text, "TLS with %s for %s was not begun: %s", c->name, name, why);
     client_notify(c, "handshake-refused", name, strbuf_text(&text));
     if (is_certificate_alert(alert) && devices_refused(c->live->shared->devices, c->ip)) {
         strbuf_reset(&text);
