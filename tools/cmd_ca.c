@@ -190,17 +190,24 @@ static bool untrust(const struct args *args, const char *dir, struct err *err)
 /* --- the command --------------------------------------------------------------------------------------- */
 
 static const struct {
-    const char *word;
+    const char *word, *about;
     bool (*run)(const struct args *args, const char *dir, struct err *err);
 } actions[] = {
-    { "show", show }, { "create", create }, { "renew", renew }, { "trust", trust }, { "untrust", untrust },
+    { "show", "its files, fingerprint and expiry (the default)", show },
+    { "create", "make one; one that is there is replaced only with --force", create },
+    { "renew", "a new certificate for the same key and name", renew },
+    { "trust", "put it into the system's store and those of Chrome and Firefox", trust },
+    { "untrust", "take it out of them", untrust },
 };
 
 #define ACTION_COUNT (sizeof actions / sizeof actions[0])
 
-const char *cmd_ca_word(size_t i)
+const char *cmd_ca_word(size_t i, const char **out_about)
 {
-    return i < ACTION_COUNT ? actions[i].word : NULL;
+    if (i >= ACTION_COUNT)
+        return NULL;
+    *out_about = actions[i].about;
+    return actions[i].word;
 }
 
 int cmd_ca(const struct args *args)

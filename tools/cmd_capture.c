@@ -419,42 +419,44 @@ static void say_start(struct run *run, bool is_new_ca)
     fflush(run->out);
 }
 
+/* By the view, which does not wait for a reader that does not read. */
 static void say_summary(const struct run *run, const char *name, const struct capture_summary *summary)
 {
-    struct strbuf out = STRBUF_EMPTY;
+    struct strbuf line = STRBUF_EMPTY;
 
-    strbuf_add_str(&out, "session '");
-    text_add_shown(&out, span_of(name));
-    strbuf_add_str(&out, "': ");
-    text_add_count(&out, summary->exchanges, "exchange", "exchanges");
-    strbuf_add_str(&out, ", ");
-    text_add_count(&out, summary->hosts, "host", "hosts");
-    strbuf_add_str(&out, ", ");
-    text_add_size(&out, summary->request_bytes);
-    strbuf_add_str(&out, " up, ");
-    text_add_size(&out, summary->response_bytes);
-    strbuf_add_str(&out, " down, ");
-    text_add_count(&out, summary->errors, "error", "errors");
+    strbuf_printf(&line, "session '%s': ", name);
+    text_add_count(&line, summary->exchanges, "exchange", "exchanges");
+    strbuf_add_str(&line, ", ");
+    text_add_count(&line, summary->hosts, "host", "hosts");
+    strbuf_add_str(&line, ", ");
+    text_add_size(&line, summary->request_bytes);
+    strbuf_add_str(&line, " up, ");
+    text_add_size(&line, summary->response_bytes);
+    strbuf_add_str(&line, " down, ");
+    text_add_count(&line, summary->errors, "error", "errors");
     if (summary->filtered != 0) {
-        strbuf_add_str(&out, ", ");
-        text_add_count(&out, summary->filtered, "filtered out", "filtered out");
+        strbuf_add_str(&line, ", ");
+        text_add_count(&line, summary->filtered, "filtered out", "filtered out");
     }
-    strbuf_add_char(&out, '\n');
-    if (summary->incomplete[0] != '\0')
-        strbuf_printf(&out, "incomplete: %s\n", summary->incomplete);
+    view_say(run->view, strbuf_text(&line));
+    if (summary->incomplete[0] != '\0') {
+        strbuf_reset(&line);
+        strbuf_printf(&line, "incomplete: %s", summary->incomplete);
+        view_say(run->view, strbuf_text(&line));
+    }
     if (summary->exchanges != 0) {
-        strbuf_add_str(&out, "export it: weir export collection ");
-        text_add_shell(&out, name);
-        strbuf_add_str(&out, " -o collection.json");
+        strbuf_reset(&line);
+        strbuf_add_str(&line, "export it: weir export collection ");
+        text_add_shell(&line, name);
+        strbuf_add_str(&line, " -o collection.json");
         if (run->args->store != NULL) {
-            strbuf_add_str(&out, " --store ");
-            text_add_shell(&out, run->args->store);
+            strbuf_add_str(&line, " --store ");
+            text_add_shell(&line, run->args->store);
         }
-        strbuf_add_char(&out, '\n');
+        view_say(run->view, strbuf_text(&line));
     }
-    fputs(strbuf_text(&out), run->out);
-    fflush(run->out);
-    strbuf_clear(&out);
+    view_finish(run->view, LAST_LINES_MS);
+    strbuf_clear(&line);
 }
 
 static void hint_nothing_came(void)
@@ -523,7 +525,7 @@ static int end_capture(struct run *run, int status)
         command_fail(&err);
         status = status != EXIT_DONE ? status : EXIT_FAILED;
     }
-    if (run->has_begun && !run->args->quiet)
+    if (run->has_begun && run->view != NULL)
         say_summary(run, name, &summary);
     if (!run->has_begun && summary.exchanges == 0)
         forget_session(run, session);

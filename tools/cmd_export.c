@@ -1,5 +1,7 @@
 /* export: a session in another tool's format. The formats are capture/export's; here are words and files. */
+#include <errno.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "capture/export/export.h"
@@ -10,8 +12,9 @@
 #include "tools/command.h"
 #include "tools/text.h"
 
-const char *cmd_export_word(size_t i)
+const char *cmd_export_word(size_t i, const char **out_about)
 {
+    *out_about = export_formats[i].what;
     return export_formats[i].name;
 }
 
@@ -84,12 +87,21 @@ static void say_report(const struct export_format *format, const char *path,
     strbuf_clear(&out);
 }
 
+/* A device or a pipe is written into; only a file can be replaced by one that is whole. */
+static bool is_special(const char *path)
+{
+    struct stat status;
+
+    return stat(path, &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode);
+}
+
 static bool write_export(const struct args *args, const struct export_format *format, struct store *store,
                          const struct session_row *row, const struct filter *filter, struct err *err)
 {
     static const enum export_group groups[] = { EXPORT_BY_BOTH, EXPORT_BY_BOTH, EXPORT_BY_DOMAIN,
                                                 EXPORT_BY_ENDPOINT, EXPORT_CHRONOLOGICAL };
     const char *path = args->output != NULL && strcmp(args->output, "-") != 0 ? args->output : NULL;
+    FILE *stream = stdout;
     struct export_options options = {
         .format = format,
         .group = groups[args->group_by],
@@ -102,9 +114,16 @@ static bool write_export(const struct args *args, const struct export_format *fo
     struct export_source source;
     bool ok;
 
+    if (path != NULL && is_special(path)) {
+        stream = fopen(path, "we");
+        if (stream == NULL)
+            return err_sys(err, errno, "writing to '%s'", path);
+    }
     source_store_init(&source, store, row, filter);
-    ok = path != NULL ? export_to_file(&source, &options, path, &report, err)
-                      : export_to_stream(&source, &options, stdout, &report, err);
+    ok = path != NULL && stream == stdout ? export_to_file(&source, &options, path, &report, err)
+                                          : export_to_stream(&source, &options, stream, &report, err);
+    if (stream != stdout && fclose(stream) != 0 && ok)
+        ok = err_sys(err, errno, "writing to '%s'", path);
     if (ok)
         say_report(format, path, &report);
     export_report_clear(&report);

@@ -4,9 +4,12 @@
 #include "tools/command.h"
 #include "tools/complete.h"
 
-const char *cmd_help_word(size_t i)
+const char *cmd_help_word(size_t i, const char **out_about)
 {
-    return i < COMMAND_COUNT ? commands[i].name : NULL;
+    if (i >= COMMAND_COUNT)
+        return NULL;
+    *out_about = commands[i].summary;
+    return commands[i].name;
 }
 
 int cmd_help(const struct args *args)

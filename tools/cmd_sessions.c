@@ -10,13 +10,6 @@
 #include "tools/table.h"
 #include "tools/text.h"
 
-static const char *const words[] = { "list", "rename", "delete", NULL };
-
-const char *cmd_sessions_word(size_t i)
-{
-    return words[i];
-}
-
 /* --- list ---------------------------------------------------------------------------------------------- */
 
 static const struct table_column columns[] = {
@@ -187,17 +180,37 @@ static int delete_sessions(const struct args *args, struct store *store)
     return command_finish_stdout(EXIT_DONE);
 }
 
+static const struct {
+    const char *word, *about;
+    int (*run)(const struct args *args, struct store *store);
+} actions[] = {
+    { "list", "what there is (the default)", list_sessions },
+    { "rename", "SESSION NAME: give it another name", rename_session },
+    { "delete", "SESSION...: take them out of the store, with all that is in them", delete_sessions },
+};
+
+#define ACTION_COUNT (sizeof actions / sizeof actions[0])
+
+const char *cmd_sessions_word(size_t i, const char **out_about)
+{
+    if (i >= ACTION_COUNT)
+        return NULL;
+    *out_about = actions[i].about;
+    return actions[i].word;
+}
+
 int cmd_sessions(const struct args *args)
 {
     const char *word = args->operands.count != 0 ? args->operands.items[0] : "list";
-    int (*run)(const struct args *, struct store *) = strcmp(word, "list") == 0     ? list_sessions
-                                                      : strcmp(word, "rename") == 0 ? rename_session
-                                                      : strcmp(word, "delete") == 0 ? delete_sessions
-                                                                                    : NULL;
+    int (*run)(const struct args *, struct store *) = NULL;
     struct store *store;
     struct err err;
     int status;
 
+    for (size_t i = 0; i < ACTION_COUNT && run == NULL; i++) {
+        if (strcmp(actions[i].word, word) == 0)
+            run = actions[i].run;
+    }
     if (run == NULL) {
         err_set(&err, ERR_USAGE, "'%s' is nothing to do with sessions; there is list, rename and delete",
                 word);

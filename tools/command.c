@@ -7,13 +7,16 @@
 #include "tools/config.h"
 #include "tools/text.h"
 
+/* For the words that a first operand may be, in help. */
+#define WORD_COLUMNS 19
+
 const struct command commands[COMMAND_COUNT] = {
     /* in the order in which people meet them */
     [COMMAND_CAPTURE] = { "capture", cmd_capture, "[-- COMMAND ARG...]", 0, NULL,
                           "start the proxy and record a session",
                           "Starts the proxy and records what passes into a session, until Ctrl-C. With "
-                          "COMMAND: runs it\n"
-                          "with its traffic captured, ends with it and exits with its status." },
+                          "COMMAND: runs it with its traffic captured, ends with it and exits with its "
+                          "status." },
     [COMMAND_SESSIONS] = { "sessions", cmd_sessions, "[list | rename SESSION NAME | delete SESSION...]",
                            SIZE_MAX, cmd_sessions_word, "the history: list, rename, delete",
                            "Shows the sessions in the store, or changes them. SESSION is an id, a name or "
@@ -23,8 +26,7 @@ const struct command commands[COMMAND_COUNT] = {
                        "(the default)." },
     [COMMAND_SHOW] = { "show", cmd_show, "[SESSION/]EXCHANGE", 1, NULL, "one exchange, whole",
                        "Shows one exchange, bodies decoded, and indented on a terminal. EXCHANGE is its "
-                       "number in the\n"
-                       "session, as 'weir list' shows it." },
+                       "number in the session, as 'weir list' shows it." },
     [COMMAND_EXPORT] = { "export", cmd_export, "FORMAT [SESSION]", 2, cmd_export_word,
                          "write a session as a collection, cookie jar or HAR",
                          "Writes a session in another tool's format. Values are written as captured, secrets "
@@ -33,11 +35,8 @@ const struct command commands[COMMAND_COUNT] = {
                           "Shows the cookies that a browser would hold at the end of the session." },
     [COMMAND_CA] = { "ca", cmd_ca, "[show | create | renew | trust | untrust]", 1, cmd_ca_word,
                      "show, make, trust or forget the root certificate",
-                     "Manages the root certificate that clients have to trust. create never replaces one "
-                     "without\n"
-                     "--force; renew keeps key and subject; trust and untrust change the system's store and "
-                     "the\n"
-                     "databases of Chrome and Firefox." },
+                     "Manages the root certificate that clients have to trust, so that weir can look into "
+                     "their HTTPS. It is made at first use." },
     [COMMAND_HELP] = { "help", cmd_help, "[COMMAND]", 1, cmd_help_word, "this list, or the page of a command",
                        "Shows the commands, or the options of one." },
 };
@@ -83,8 +82,17 @@ void help_add_all(struct strbuf *out)
 
 void help_add_command(struct strbuf *out, const struct command *command)
 {
-    strbuf_printf(out, "usage: weir %s [options] %s\n\n%s\n\n", command->name, command->operands,
-                  command->about);
+    const char *word, *about;
+
+    strbuf_printf(out, "usage: weir %s [options] %s\n\n", command->name, command->operands);
+    text_add_wrapped(out, command->about, 0);
+    strbuf_add_char(out, '\n');
+    for (size_t i = 0; command->word != NULL && (word = command->word(i, &about)) != NULL; i++) {
+        strbuf_printf(out, "  %-*s ", WORD_COLUMNS, word);
+        text_add_wrapped(out, about, 2 + WORD_COLUMNS + 1);
+    }
+    if (command->word != NULL)
+        strbuf_add_char(out, '\n');
     opt_add_help(out, command_id(command));
 }
 

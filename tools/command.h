@@ -25,7 +25,8 @@ struct command {
     int (*run)(const struct args *args); /* the exit status; has said what went wrong */
     const char *operands;                /* as usage shows them */
     size_t max_operands;
-    const char *(*word)(size_t i); /* what its first operand may be, for completion; NULL: anything */
+    /* What its first operand may be, and what that does; NULL behind the last. NULL: anything. */
+    const char *(*word)(size_t i, const char **out_about);
     const char *summary;
     const char *about; /* the paragraph of `weir help COMMAND` */
 };
@@ -47,10 +48,10 @@ int cmd_cookies(const struct args *args);
 int cmd_ca(const struct args *args);
 int cmd_help(const struct args *args);
 
-const char *cmd_sessions_word(size_t i);
-const char *cmd_export_word(size_t i);
-const char *cmd_ca_word(size_t i);
-const char *cmd_help_word(size_t i);
+const char *cmd_sessions_word(size_t i, const char **out_about);
+const char *cmd_export_word(size_t i, const char **out_about);
+const char *cmd_ca_word(size_t i, const char **out_about);
+const char *cmd_help_word(size_t i, const char **out_about);
 
 /* The list of all commands, and the page of one, as text. */
 void help_add_all(struct strbuf *out);

@@ -6,9 +6,9 @@
 
 static void add_words(struct strbuf *out, const struct command *command)
 {
-    const char *word;
+    const char *word, *about;
 
-    for (size_t i = 0; command->word != NULL && (word = command->word(i)) != NULL; i++)
+    for (size_t i = 0; command->word != NULL && (word = command->word(i, &about)) != NULL; i++)
         strbuf_printf(out, "%s%s", i != 0 ? " " : "", word);
 }
 

@@ -2,6 +2,7 @@
 
 #include "proxy/base/mem.h"
 #include "tools/opt.h"
+#include "tools/text.h"
 
 #define CAPTURE  OPT_OF(COMMAND_CAPTURE)
 #define SESSIONS OPT_OF(COMMAND_SESSIONS)
@@ -347,26 +348,8 @@ void args_clear(struct args *args)
 
 /* --- help ---------------------------------------------------------------------------------------------- */
 
-#define HELP_COLUMNS 79
-#define HELP_INDENT  28
-
-static void add_wrapped(struct strbuf *out, const char *text, size_t column)
-{
-    struct span rest = span_of(text), word;
-
-    while (span_split(&rest, ' ', &word)) {
-        if (column + 1 + word.len > HELP_COLUMNS) {
-            strbuf_printf(out, "\n%*s", HELP_INDENT, "");
-            column = HELP_INDENT;
-        } else if (column > HELP_INDENT) {
-            strbuf_add_char(out, ' ');
-            column++;
-        }
-        strbuf_add(out, word);
-        column += word.len;
-    }
-    strbuf_add_char(out, '\n');
-}
+/* Where the explanations begin. */
+#define HELP_INDENT 28
 
 void opt_add_help(struct strbuf *out, enum command_id command)
 {
@@ -389,6 +372,6 @@ void opt_add_help(struct strbuf *out, enum command_id command)
             column = 0;
         }
         strbuf_printf(out, "%*s", (int)(HELP_INDENT - column), "");
-        add_wrapped(out, opt->help, HELP_INDENT);
+        text_add_wrapped(out, opt->help, HELP_INDENT);
     }
 }

@@ -3,6 +3,9 @@
 
 #include "tools/text.h"
 
+/* What a terminal of 80 columns shows without wrapping by itself. */
+#define LINE_COLUMNS 79
+
 size_t text_utf8_at(struct span bytes, uint32_t *out_code)
 {
     const unsigned char *b = (const unsigned char *)bytes.ptr;
@@ -240,6 +243,25 @@ void text_add_shell(struct strbuf *out, const char *word)
             strbuf_add_char(out, *word);
     }
     strbuf_add_char(out, '\'');
+}
+
+void text_add_wrapped(struct strbuf *out, const char *text, size_t indent)
+{
+    struct span rest = span_of(text), word;
+    size_t column = indent;
+
+    while (span_split(&rest, ' ', &word)) {
+        if (column > indent && column + 1 + word.len > LINE_COLUMNS) {
+            strbuf_printf(out, "\n%*s", (int)indent, "");
+            column = indent;
+        } else if (column > indent) {
+            strbuf_add_char(out, ' ');
+            column++;
+        }
+        strbuf_add(out, word);
+        column += word.len;
+    }
+    strbuf_add_char(out, '\n');
 }
 
 void text_add_count(struct strbuf *out, uint64_t count, const char *singular, const char *plural)

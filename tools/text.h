@@ -43,6 +43,10 @@ void text_add_iso(struct strbuf *out, uint64_t wall_us);
 /* One word of a shell command line, quoted when it needs to be. */
 void text_add_shell(struct strbuf *out, const char *word);
 
+/* Text of ours in lines of at most 79 columns, a line feed at the end. The first begins where out is, which
+ * is column indent; the others are indented to it. */
+void text_add_wrapped(struct strbuf *out, const char *text, size_t indent);
+
 /* "1 exchange", "2 exchanges". */
 void text_add_count(struct strbuf *out, uint64_t count, const char *singular, const char *plural);
 
