@@ -6,6 +6,7 @@ const tls = require('node:tls');
 const http = require('node:http');
 const https = require('node:https');
 const { once } = require('node:events');
+const { visible } = require('./wire');
 
 async function listen(t, server, host) {
   const sockets = new Set();
@@ -24,10 +25,12 @@ async function listen(t, server, host) {
 }
 
 // A raw origin. onConnection(socket, connection) where connection.bytes grows; connections are all there were.
+// connection.raw is the TCP socket below socket: with TLS, raw.end() ends without close_notify.
 async function rawOrigin(t, onConnection, { cert, host = '127.0.0.1', ALPNProtocols } = {}) {
   const connections = [];
-  const take = (socket) => {
-    const connection = { socket, bytes: Buffer.alloc(0), ended: false, closed: false, hadError: null };
+  const take = (socket, raw) => {
+    const connection = { socket, raw, bytes: Buffer.alloc(0), ended: false, closed: false, hadError: null };
+    connection.over = new Promise((resolve) => { socket.on('end', resolve).on('error', resolve).on('close', resolve); });
     connections.push(connection);
     socket.on('data', (d) => { connection.bytes = Buffer.concat([connection.bytes, d]); });
     socket.on('end', () => { connection.ended = true; });
@@ -35,8 +38,17 @@ async function rawOrigin(t, onConnection, { cert, host = '127.0.0.1', ALPNProtoc
     socket.on('close', () => { connection.closed = true; });
     onConnection(socket, connection);
   };
-  const server = cert ? tls.createServer({ key: cert.key, cert: cert.cert, allowHalfOpen: true, ALPNProtocols }, take)
-    : net.createServer({ allowHalfOpen: true }, take);
+  const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (raw) => {
+    if (!cert) {
+      take(raw, raw);
+      return;
+    }
+    const socket = new tls.TLSSocket(visible(raw).duplex, {
+      isServer: true, allowHalfOpen: true, secureContext: tls.createSecureContext({ key: cert.key, cert: cert.cert }), ALPNProtocols,
+    });
+    socket.on('error', () => {});
+    socket.once('secure', () => take(socket, raw));
+  });
   const port = await listen(t, server, host);
   return { port, connections, server };
 }
@@ -49,7 +61,7 @@ function answerEach(answer) {
       const heads = connection.bytes.toString('latin1').split('\r\n\r\n').length - 1;
       while (answered < heads) {
         answered++;
-        socket.write(answer);
+        socket.write(answer, 'latin1');
       }
     });
     socket.on('end', () => socket.end());

@@ -1,0 +1,94 @@
+// differences.js: all that may differ between what passes through weir and what passes without it, each with its
+// reason, and the comparer. What a direct client's bytes become is said as a function of these bytes, so nothing else
+// may change.
+'use strict';
+const assert = require('node:assert/strict');
+
+// Changes the head of each request: lines without the line endings, the request line first.
+function eachHead(text, change) {
+  return text.replace(/^[^\r\n]+ HTTP\/1\.[01]\r\n(?:[^\r\n]*\r\n)*?\r\n/gm, (head) =>
+    change(head.slice(0, -4).split('\r\n')).join('\r\n') + '\r\n\r\n');
+}
+
+const name = (line) => line.split(':', 1)[0].toLowerCase();
+const value = (line) => line.slice(line.indexOf(':') + 1).trim();
+const listed = (lines, field) => lines.filter((l) => name(l) === field).flatMap((l) => value(l).split(',')).map((s) => s.trim());
+
+const ofRequests = [
+  {
+    why: 'the target of a request to a proxy names the origin; an origin is asked for the path (RFC 9112 §3.2.1)',
+    change: (lines) => [lines[0].replace(/^(\S+) https?:\/\/[^/?\s]*/i, '$1 '), ...lines.slice(1)],
+  },
+  {
+    why: 'fields that speak to the proxy, or of the connection to it (RFC 9110 §7.6.1, §11.7.1)',
+    change: (lines) => lines.filter((l) => !['proxy-connection', 'proxy-authorization', 'keep-alive'].includes(name(l))),
+  },
+  {
+    why: 'what Connection lists is for this hop only, but close, keep-alive, an upgrade, TE (RFC 9110 §7.6.1)',
+    change: (lines) => {
+      const tokens = listed(lines.slice(1), 'connection');
+      const upgrades = listed(lines.slice(1), 'upgrade');
+      const stays = (token) => ['close', 'keep-alive'].includes(token.toLowerCase()) ||
+        (token.toLowerCase() === 'upgrade' && upgrades.length > 0 && !upgrades.some((u) => u.toLowerCase() === 'h2c')) ||
+        (token.toLowerCase() === 'te' && lines.some((l) => name(l) === 'te' && value(l).toLowerCase() === 'trailers'));
+      if (tokens.every(stays)) return lines;
+      const kept = tokens.filter(stays);
+      const gone = tokens.filter((token) => !stays(token)).map((token) => token.toLowerCase())
+        .filter((token) => !['host', 'content-length', 'transfer-encoding', 'trailer'].includes(token));
+      return [lines[0], ...lines.slice(1).filter((l) => name(l) !== 'connection' && !gone.includes(name(l))),
+        ...(kept.length ? [`Connection: ${kept.join(', ')}`] : [])];
+    },
+  },
+  {
+    why: 'TE but "trailers" would let the origin use codings that the client and weir have not agreed on (RFC 9110 §10.1.4)',
+    change: (lines) => lines.filter((l) => name(l) !== 'te' || value(l).toLowerCase() === 'trailers'),
+  },
+  {
+    why: 'an upgrade to h2c would need HTTP/2 with prior consent of both hops (RFC 9110 §7.8, RFC 9113 §3.1)',
+    change: (lines) => {
+      const passes = listed(lines.slice(1), 'connection').some((token) => token.toLowerCase() === 'upgrade');
+      return passes ? lines : lines.filter((l) => !['upgrade', 'http2-settings'].includes(name(l)));
+    },
+  },
+  {
+    why: 'one hop fewer is left (RFC 9110 §7.6.2)',
+    change: (lines) => {
+      if (!/^(TRACE|OPTIONS) /.test(lines[0])) return lines;
+      const at = lines.findIndex((l) => name(l) === 'max-forwards');
+      return at < 0 ? lines : [...lines.slice(0, at), ...lines.slice(at + 1), `Max-Forwards: ${Number(value(lines[at])) - 1}`];
+    },
+  },
+];
+
+const ofResponses = [
+  {
+    why: 'fields of the connection between weir and the origin (RFC 9110 §7.6.1)',
+    change: (lines) => lines.filter((l) => !['proxy-connection', 'keep-alive'].includes(name(l))),
+  },
+];
+
+// How the client's connection ends.
+const ofEnds = [
+  {
+    why: 'in TLS the missing close_notify says that it was cut, and a reset would take bytes that are on their way with it',
+    change: (end, isTls) => (isTls && end === 'reset' ? 'cut' : end),
+  },
+];
+
+const head = (text) => text.replace(/^HTTP\/1\.[01] [^\r\n]*\r\n(?:[^\r\n]*\r\n)*?\r\n/gm, (all) =>
+  ofResponses.reduce((lines, d) => d.change(lines), all.slice(0, -4).split('\r\n')).join('\r\n') + '\r\n\r\n');
+
+// What the origin, the client, must have got through weir when it got text without.
+const atOrigin = (text) => eachHead(text, (lines) => ofRequests.reduce((now, d) => d.change(now), lines));
+const atClient = head;
+
+// direct, proxied: { origin, client: bytes as text; seen: whatever else a test looked at, end: how the client's
+// connection ended }.
+function same(direct, proxied, what, isTls) {
+  assert.equal(proxied.origin, atOrigin(direct.origin), `${what}: at the origin`);
+  assert.equal(proxied.client, atClient(direct.client), `${what}: at the client`);
+  const end = ofEnds.reduce((now, d) => d.change(now, isTls), direct.seen?.end);
+  assert.deepEqual(proxied.seen, direct.seen && end ? { ...direct.seen, end } : direct.seen, `${what}: what else there was to see`);
+}
+
+module.exports = { same };
