@@ -117,12 +117,24 @@ static const struct side_ops side_ops = { send_head,  send_chunk,  send_body,   
 
 /* --- the origin's side ---------------------------------------------------------------------------------- */
 
+/* The client will send no more, but may still read: the origin is told the same, and decides. */
+static void pass_half_close(struct client *c)
+{
+    c->upstream->is_broken = true;
+    if (link_ended_cleanly(&c->link))
+        link_shutdown(&c->upstream->link);
+    else
+        link_shutdown_raw(&c->upstream->link);
+}
+
 static void on_upstream_open(void *self, struct upstream *u)
 {
     struct client *c = self;
     struct exchange *x = c->exchange;
 
     upstream_run(u, x, false);
+    if (c->link.eof_told) /* while there was no origin to tell */
+        pass_half_close(c);
     exchange_settle(x);
     if (c->exchange == x) /* what the client has sent of the body meanwhile */
         link_deliver(&c->link);
@@ -576,14 +588,10 @@ void client_http_eof(struct client *c)
     } else if (x->request != HALF_DONE) {
         link_cut(&c->link, CUT_CLOSE);
         exchange_client_gone(x, CUT_CLOSE, "the client closed the connection in the middle of its request");
-    } else if (c->upstream != NULL && x->origin.ops != NULL) {
-        /* It will send no more, but may still read: the origin is told the same, and decides. */
+    } else {
         x->client_has_ended = true;
-        c->upstream->is_broken = true;
-        if (link_ended_cleanly(&c->link))
-            link_shutdown(&c->upstream->link);
-        else
-            link_shutdown_raw(&c->upstream->link);
+        if (c->upstream != NULL && x->origin.ops != NULL)
+            pass_half_close(c);
     }
 }
 
