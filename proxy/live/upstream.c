@@ -401,14 +401,14 @@ static size_t on_bytes(void *self, struct span bytes)
     }
     if (x == NULL) { /* nobody asked: the connection can't be trusted to be in step */
         err_set(&u->err, ERR_PROTO, "the origin sent bytes that nobody asked for");
-        u->is_broken = true;
+        u->is_out_of_step = true;
         return bytes.len;
     }
     exchange_response_bytes(x, 0); /* the time of the first byte is now, whatever it turns out to be */
     while (all < bytes.len && x->response != HALF_DONE && !h1_is_tunnel(u->h1)) {
         if (!h1_feed(u->h1, span_from(bytes, all), &used, &u->err)) {
             err_add(&u->err, "the origin's answer is malformed");
-            u->is_broken = true;
+            u->is_out_of_step = true;
             return bytes.len;
         }
         all += used;
@@ -424,7 +424,7 @@ static void on_batch(void *self)
 
     if (u->phase != UPSTREAM_OPEN)
         return;
-    if (u->is_broken) {
+    if (u->is_out_of_step) {
         if (x != NULL)
             exchange_settle(x); /* what came before the fault goes on */
         if (u->phase == UPSTREAM_OPEN)

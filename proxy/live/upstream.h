@@ -58,9 +58,10 @@ struct upstream {
     uint64_t tls_start_us, tls_end_us; /* monotonic */
     unsigned dial_attempts;
     char address[ADDRESS_TEXT_BYTES];
-    bool stops_at_tcp;  /* TLS is not started by itself: see upstream_adopt */
-    bool is_told_times; /* the first exchange has got the times of its making */
-    bool is_broken;     /* must not be used again */
+    bool stops_at_tcp;   /* TLS is not started by itself: see upstream_adopt */
+    bool is_told_times;  /* the first exchange has got the times of its making */
+    bool is_broken;      /* good for no other exchange */
+    bool is_out_of_step; /* malformed, or nobody asked for what came: it ends with the batch */
     bool cert_requested;
     struct loop_timer timer; /* handshake, idle */
     TAILQ_ENTRY(upstream) in_pool;

@@ -59,7 +59,7 @@ test('cuts are passed on as cuts', async (t) => {
         },
         check: ([row]) => {
           assert.equal(row.state, 2);
-          assert.match(row.error, /client/);
+          assert.match(row.error, /client/, JSON.stringify([how, row]));
           assert.ok(row.response_bytes >= 9 && row.response_bytes < 100);
         },
       });
@@ -82,7 +82,7 @@ test('cuts are passed on as cuts', async (t) => {
           },
           check: async ([row]) => {
             assert.equal(row.state, 2);
-            assert.match(row.error, /client/);
+            assert.match(row.error, /client/, JSON.stringify([how, row]));
             assert.equal(String(await w.weir.body(row.seq, 'request')), 'only this');
           },
         });

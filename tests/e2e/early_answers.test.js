@@ -58,6 +58,23 @@ test('early answers reach the client before its request has ended', async (t) =>
     check: ([row]) => assert.equal(row.state, 1),
   }));
 
+  await t.test('half-close by the client before an answer in many pieces', () => w.compare(t, {
+    script: (socket, connection) => {
+      socket.on('end', () => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\n'));
+      connection.send = (text) => socket.write(text);
+    },
+    scenario: async (c) => {
+      await c.write(request(c, 'GET', '/half')).finish().until('\r\n\r\n');
+      for (const piece of ['a', 'b', 'c']) {
+        c.origin().send(piece);
+        await c.until((wire) => wire.text.endsWith(piece));
+      }
+      c.origin().socket.end();
+      return { end: await c.end };
+    },
+    check: ([row]) => assert.equal(row.state, 1),
+  }));
+
   await t.test('half-close by the client: the origin is told, and its answer still arrives', () => w.compare(t, {
     script: (socket) => socket.on('end', () => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nafter')),
     scenario: async (c) => {
