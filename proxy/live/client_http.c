@@ -271,8 +271,8 @@ static void on_over(void *self, struct exchange *x, enum exchange_end end)
         c->upstream = NULL;
         bool may_be_reused =
             end == EXCHANGE_COMPLETE && x->origin_keeps_alive && !(x->facts.flags & TAP_MADE_BY_WEIR);
-        if (upstream_release(u, may_be_reused, x->origin_is_connection_bound) &&
-            x->origin_is_connection_bound) {
+        u->is_login = u->is_login || x->origin_is_connection_bound;
+        if (upstream_release(u, may_be_reused, u->is_login) && u->is_login) {
             c->bound = u;
             upstream_set_user(u, &bound_user, c);
         }

@@ -61,6 +61,7 @@ struct upstream {
     bool stops_at_tcp;   /* TLS is not started by itself: see upstream_adopt */
     bool is_told_times;  /* the first exchange has got the times of its making */
     bool is_broken;      /* good for no other exchange */
+    bool is_login;       /* NTLM, Negotiate: it is a client's for good, whatever the later requests say */
     bool is_out_of_step; /* malformed, or nobody asked for what came: it ends with the batch */
     bool cert_requested;
     struct loop_timer timer; /* handshake, idle */
