@@ -12,6 +12,14 @@ static size_t start_tunnel(struct client *c);
 
 /* --- CONNECT -------------------------------------------------------------------------------------------- */
 
+static void sniff_held(void *self)
+{
+    struct client *c = self;
+
+    if (c->phase == CLIENT_SNIFF)
+        link_deliver(&c->link);
+}
+
 void client_connect(struct client *c, struct http_head *head, const struct target *target)
 {
     static const char yes[] = "HTTP/1.1 200 Connection established\r\n\r\n";
@@ -25,6 +33,7 @@ void client_connect(struct client *c, struct http_head *head, const struct targe
     link_flush(&c->link);
     c->phase = CLIENT_SNIFF;
     loop_timer_set(&c->timer, SILENCE_US);
+    loop_defer(c->live->loop, sniff_held, c); /* what came together with CONNECT */
 }
 
 /* --- what is inside? ------------------------------------------------------------------------------------ */
@@ -123,8 +132,11 @@ static void on_spare_failed(void *self, int status, bool is_own, const char *err
 
 static void on_spare_spoke(void *self, struct upstream *u)
 {
+    struct client *c = self;
+
     (void)u;
-    start_tunnel(self);
+    if (c->phase == CLIENT_SNIFF) /* in the middle of a handshake its end decides */
+        start_tunnel(c);
 }
 
 static const struct upstream_user spare_user = { on_spare_open, on_spare_failed, on_spare_spoke };
