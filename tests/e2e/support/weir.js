@@ -38,7 +38,11 @@ class Weir {
     this.stderr = '';
   }
 
+  // Again after stop, too: then on the same store.
   async start(args, { env = {}, command = [] } = {}) {
+    this.stdout = '';
+    this.stderr = '';
+    this.exit = null;
     const listen = args.includes('--listen') ? [] : ['--listen', '127.0.0.1:0'];
     this.child = spawn(WEIR, ['capture', ...listen, '--store', this.store, '--ca-dir', this.caDir, ...args, ...command],
       { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
