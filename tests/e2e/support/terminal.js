@@ -1,5 +1,6 @@
 // terminal.js: a program on a terminal of its own, by Python's pty: what it writes there, and keys pressed.
 'use strict';
+const fs = require('node:fs');
 const { spawn } = require('node:child_process');
 const { once } = require('node:events');
 
@@ -42,6 +43,11 @@ class Terminal {
 
   press(keys) {
     this.child.stdin.write(keys);
+  }
+
+  // Of the program, not of the terminal.
+  pid() {
+    return Number(fs.readFileSync(`/proc/${this.child.pid}/task/${this.child.pid}/children`, 'utf8').trim().split(' ')[0]);
   }
 
   // Waits for what the pattern says, and gives its match.
