@@ -1,6 +1,7 @@
 #include "proxy/live/self.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "proxy/base/base64.h"
 #include "proxy/exchange/error_page.h"
@@ -62,24 +63,45 @@ static void add_mobileconfig(struct strbuf *out, struct span der, const char *id
                   id, id, id, id);
 }
 
-static void add_page(struct strbuf *out, const struct ca *ca, bool is_trusted)
+/* The address that the device reached us at without a proxy, as a link of a QR code leads to it: there it has
+ * to be told what proxy to set. */
+static bool is_direct(const struct http_head *request, struct authority *out_reached)
+{
+    struct span host;
+    struct err err;
+
+    return request->target.len != 0 && request->target.ptr[0] == '/' &&
+           headers_find(&request->headers, SPAN("Host"), &host) &&
+           url_parse_authority(host, out_reached, &err) && strcmp(out_reached->host, SELF_HOST) != 0;
+}
+
+static void add_proxy_steps(struct strbuf *out, const struct authority *reached)
+{
+    strbuf_add_str(out,
+                   "<p>weir records what a device sends and gets, once the device uses it as its proxy.</p>"
+                   "<div class=box>1. Set the proxy of this device's network:<br>server <b>");
+    strbuf_add_str(out, reached->host); /* it has no byte that could begin a tag */
+    strbuf_printf(out,
+                  "</b>, port <b>%u</b><br>2. Then open <a href='http://" SELF_HOST "/'>http://" SELF_HOST
+                  "/</a>: it says how to let weir read HTTPS.</div>"
+                  "<details open><summary>iPhone and iPad</summary><ol><li>Settings &rarr; Wi-Fi &rarr; the "
+                  "(i) beside the network."
+                  "<li>Configure Proxy &rarr; Manual: server and port, no authentication.</ol></details>"
+                  "<details><summary>Android</summary><ol><li>Settings &rarr; Network &amp; internet &rarr; "
+                  "Wi-Fi &rarr; the network's settings &rarr; the pencil."
+                  "<li>Advanced options &rarr; Proxy &rarr; Manual: host name and port.</ol></details>"
+                  "<details><summary>Computers</summary><ol><li>The system's network settings &rarr; Proxy: "
+                  "for HTTP and for HTTPS.</ol></details>",
+                  reached->port != 0 ? reached->port : 80U);
+}
+
+static void add_trust_steps(struct strbuf *out, const struct ca *ca, bool is_trusted)
 {
     strbuf_printf(
         out,
-        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
-        "<title>weir</title><style>"
-        "body{font:16px/1.5 system-ui,sans-serif;max-width:42em;margin:2em auto;padding:0 1em;color:#123}"
-        "h1{margin:0}a.get{display:inline-block;background:#0a6e7c;color:#fff;padding:.6em "
-        "1em;border-radius:.4em;"
-        "text-decoration:none;margin:.2em .3em .2em 0}#t{padding:.7em "
-        "1em;border-radius:.4em;background:#fdf0d5}"
-        "#t.yes{background:#d9f2e0}code{font-size:.8em;overflow-wrap:anywhere}summary{cursor:pointer;font-"
-        "weight:600;"
-        "padding:.3em 0}</style>"
-        "<h1>weir</h1><p>You reach the network through weir, which records what passes. To let it read "
-        "HTTPS, this "
-        "device has to trust weir's certificate.</p>"
-        "<p id=t class='%s'>This device trusts us: <b>%s</b></p>"
+        "<p>You reach the network through weir, which records what passes. To let it read HTTPS, this device "
+        "has to trust weir's certificate.</p>"
+        "<p id=t class='box %s'>This device trusts us: <b>%s</b></p>"
         "<p><a class=get href='/ca.mobileconfig'>iPhone, iPad, Mac</a><a class=get href='/ca.crt'>Android, "
         "Windows</a>"
         "<a class=get href='/ca.pem'>Linux, Firefox (PEM)</a></p>"
@@ -106,11 +128,30 @@ static void add_page(struct strbuf *out, const struct ca *ca, bool is_trusted)
         "Certificates "
         "&rarr; Authorities &rarr; Import: the PEM file, trusted for websites.</ol></details>"
         "<p>Its SHA-256 fingerprint, to compare with <code>weir ca show</code>:<br><code>%s</code></p>"
-        "<script>function say(yes){let t=document.getElementById('t');t.className=yes?'yes':'';"
+        "<script>function say(yes){let t=document.getElementById('t');t.className=yes?'box yes':'box';"
         "t.querySelector('b').textContent=yes?'yes':'not yet'}"
-        "fetch('https://" SELF_HOST "/trust',{cache:'no-store'}).then(()=>say(true),()=>say(false))</script>"
-        "</html>\n",
+        "fetch('https://" SELF_HOST "/trust',{cache:'no-store'}).then(()=>say(true),()=>say(false))</script>",
         is_trusted ? "yes" : "", is_trusted ? "yes" : "not yet", ca_fingerprint_sha256(ca));
+}
+
+static void add_page(struct strbuf *out, const struct ca *ca, bool is_trusted,
+                     const struct authority *reached)
+{
+    strbuf_add_str(out,
+                   "<!doctype html><html lang=en><meta charset=utf-8>"
+                   "<meta name=viewport content='width=device-width'><title>weir</title><style>"
+                   "body{font:16px/1.5 system-ui,sans-serif;max-width:42em;margin:2em auto;padding:0 1em;"
+                   "color:#123}h1{margin:0}"
+                   "a.get{display:inline-block;background:#0a6e7c;color:#fff;padding:.6em 1em;"
+                   "border-radius:.4em;text-decoration:none;margin:.2em .3em .2em 0}"
+                   ".box{margin:1em 0;padding:.7em 1em;border-radius:.4em;background:#fdf0d5}"
+                   ".yes{background:#d9f2e0}code{font-size:.8em;overflow-wrap:anywhere}"
+                   "summary{cursor:pointer;font-weight:600;padding:.3em 0}</style><h1>weir</h1>");
+    if (reached != NULL)
+        add_proxy_steps(out, reached);
+    else
+        add_trust_steps(out, ca, is_trusted);
+    strbuf_add_str(out, "</html>\n");
 }
 
 struct http_head *self_answer(struct live *live, const char *ip, struct span target,
@@ -123,7 +164,8 @@ struct http_head *self_answer(struct live *live, const char *ip, struct span tar
 
     url_split_target(target, &path, &query);
     if (span_eq(path, SPAN("/"))) {
-        add_page(out_body, ca, is_trusted);
+        struct authority reached;
+        add_page(out_body, ca, is_trusted, is_direct(request, &reached) ? &reached : NULL);
         return answer("text/html; charset=utf-8", NULL, request, out_body);
     }
     if (span_eq(path, SPAN("/ca.pem"))) {

@@ -1,6 +1,7 @@
 /* self: requests meant for weir itself: the CA for every kind of device, and how to install it.
  *
- * "/" is the page, /ca.pem, /ca.crt (DER, what Android and Windows like) and /ca.mobileconfig (Apple's) the
+ * "/" is the page: for a device that asks without a proxy how to set one, for others how to trust the CA.
+ * /ca.pem, /ca.crt (DER, what Android and Windows like) and /ca.mobileconfig (Apple's) the
  * certificate, /trust the answer to "does this device trust us?" as JSON. Everything else is 508: a proxy
  * that was asked for itself would ask itself. */
 #ifndef WEIR_LIVE_SELF_H
