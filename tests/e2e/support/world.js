@@ -64,7 +64,7 @@ class World {
       const direct = await this.#play(t, way.isTls ? straight.then((w) => secure(w.raw, { ca: fs.readFileSync(this.originCa.caFile) })) : straight,
         way, origin, scenario);
       const proxied = await this.#play(t, way.connect(this, t, origin.port), way, origin, scenario);
-      same(direct, proxied, name, way.isTls);
+      same(direct, proxied, name);
       if (count) await check(await this.recorded(origin.port, count), name, origin);
     }
   }
