@@ -221,7 +221,7 @@ void client_abort(struct client *c, const char *why)
     } else if (c->phase == CLIENT_TUNNEL) {
         exchange_tunnel_end(x, why);
     } else {
-        link_cut(&c->link, CUT_CLOSE);
+        client_cut_response(c, CUT_CLOSE);
         exchange_client_gone(x, CUT_CLOSE, why);
     }
 }

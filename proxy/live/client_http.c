@@ -103,13 +103,16 @@ static void side_set_reading(void *self, bool is_on)
 
 /* A body that lasts until the close must not look as if it had ended: without TLS, which has close_notify for
  * that, the connection is reset. */
-static void side_cut(void *self, enum cut how)
+void client_cut_response(struct client *c, enum cut how)
 {
-    struct client *c = self;
-
     if (c->link.tls == NULL && c->writer.kind == BODY_UNTIL_CLOSE)
         how = CUT_RESET;
     link_cut(&c->link, how);
+}
+
+static void side_cut(void *self, enum cut how)
+{
+    client_cut_response(self, how);
 }
 
 static const struct side_ops side_ops = { send_head,  send_chunk,  send_body,        send_end,

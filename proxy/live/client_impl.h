@@ -68,6 +68,8 @@ void client_http_start(struct client *client);
 size_t client_http_bytes(struct client *client, struct span bytes);
 void client_http_batch(struct client *client);
 void client_http_eof(struct client *client);
+/* Ends the link so that a response under way does not look whole. */
+void client_cut_response(struct client *client, enum cut how);
 void client_http_error(struct client *client, const char *why, enum cut how);
 
 /* client_connect.c */

@@ -52,8 +52,10 @@ struct live {
     struct pool *pool;
     struct tls_sessions *tls_sessions;
     TAILQ_HEAD(client_list, client) clients;
-    bool is_draining; /* no new exchange begins */
-    void *owner_self; /* what on_worker returned */
+    bool is_draining;           /* no new exchange begins */
+    bool is_drained;            /* the proxy was told so */
+    struct loop_timer flushing; /* while draining: looks whether the last bytes are on their way */
+    void *owner_self;           /* what on_worker returned */
     struct loop_timer tick;
 };
 

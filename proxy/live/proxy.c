@@ -16,6 +16,9 @@
  * crash. */
 #define TICK_US (50 * 1000ull)
 
+/* How often a worker that is being stopped looks whether its last bytes are sent. */
+#define FLUSH_LOOK_US (10 * 1000ull)
+
 /* Some 20 MB when full: more hosts than a day of browsing meets. */
 #define MAX_LEAVES 10000
 
@@ -35,6 +38,28 @@ struct proxy {
 enum rsa_key { RSA_NONE, RSA_MAKING, RSA_READY };
 
 /* --- one worker ----------------------------------------------------------------------------------------- */
+
+static void tell_drained(struct live *live)
+{
+    if (live->is_drained)
+        return;
+    live->is_drained = true;
+    pthread_mutex_lock(&live->proxy->lock);
+    live->proxy->undrained--;
+    pthread_cond_signal(&live->proxy->drained);
+    pthread_mutex_unlock(&live->proxy->lock);
+}
+
+/* Clients that are gone may have bytes on their way that the socket had no room for. */
+static void wait_flushed(void *self)
+{
+    struct live *live = self;
+
+    if (loop_has_busy_orphans(live->loop))
+        loop_timer_set(&live->flushing, FLUSH_LOOK_US);
+    else
+        tell_drained(live);
+}
 
 static void on_tick(void *self)
 {
@@ -60,6 +85,7 @@ static void *on_start(void *arg, struct worker *worker)
     if (proxy->options.on_worker != NULL)
         live->owner_self = proxy->options.on_worker(proxy->options.self, worker, &live->tap);
     loop_timer_init(&live->tick, live->loop, on_tick, live);
+    loop_timer_init(&live->flushing, live->loop, wait_flushed, live);
     if (proxy->options.on_worker_tick != NULL)
         loop_timer_set(&live->tick, TICK_US);
     return live;
@@ -77,6 +103,7 @@ static void on_stop(void *self)
     struct live *live = self;
 
     loop_timer_clear(&live->tick);
+    loop_timer_clear(&live->flushing);
     if (live->proxy->options.on_worker_stop != NULL)
         live->proxy->options.on_worker_stop(live->owner_self);
     pool_free(live->pool);
@@ -127,18 +154,10 @@ bool live_has_rsa(struct live *live)
 
 /* --- draining ------------------------------------------------------------------------------------------- */
 
-static void tell_drained(struct live *live)
-{
-    pthread_mutex_lock(&live->proxy->lock);
-    live->proxy->undrained--;
-    pthread_cond_signal(&live->proxy->drained);
-    pthread_mutex_unlock(&live->proxy->lock);
-}
-
 void live_client_gone(struct live *live)
 {
     if (live->is_draining && TAILQ_EMPTY(&live->clients))
-        tell_drained(live);
+        wait_flushed(live);
 }
 
 static void drain_worker(void *self)
@@ -146,12 +165,11 @@ static void drain_worker(void *self)
     struct live *live = self;
     struct client *client, *next;
 
+    live->is_draining = true;
     if (TAILQ_EMPTY(&live->clients)) {
-        live->is_draining = true;
-        tell_drained(live);
+        wait_flushed(live);
         return;
     }
-    live->is_draining = true;
     for (client = TAILQ_FIRST(&live->clients); client != NULL; client = next) {
         next = client_next(client);
         client_drain(client);
@@ -164,6 +182,7 @@ static void abort_worker(void *self)
 
     while (!TAILQ_EMPTY(&live->clients))
         client_abort(TAILQ_FIRST(&live->clients), "weir was stopped");
+    tell_drained(live);
 }
 
 static bool wait_drained(struct proxy *proxy, uint64_t grace_us, const volatile int *hurry)

@@ -131,6 +131,16 @@ void loop_orphan_ended(struct loop_orphan *orphan)
     LIST_REMOVE(orphan, entry);
 }
 
+bool loop_has_busy_orphans(const struct loop *loop)
+{
+    const struct loop_orphan *orphan;
+
+    LIST_FOREACH (orphan, &loop->orphans, entry)
+        if (orphan->is_busy)
+            return true;
+    return false;
+}
+
 char *loop_read_buffer(struct loop *loop)
 {
     return loop->read_buffer;

@@ -33,9 +33,11 @@ void loop_defer(struct loop *loop, void (*fn)(void *arg), void *arg);
 struct loop_orphan {
     LIST_ENTRY(loop_orphan) entry;
     void (*on_loop_end)(struct loop_orphan *orphan);
+    bool is_busy; /* whoever is about to stop the loop does well to wait for it */
 };
 void loop_adopt(struct loop *loop, struct loop_orphan *orphan);
 void loop_orphan_ended(struct loop_orphan *orphan);
+bool loop_has_busy_orphans(const struct loop *loop);
 
 /* The loop's own buffer for reading, LOOP_READ_BYTES long: what is in it lasts until the callback that was
  * given it returns. */

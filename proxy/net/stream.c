@@ -112,9 +112,15 @@ static void end(struct stream *stream)
     loop_defer(stream->loop, free_cb, stream);
 }
 
+/* What was not sent must not look like all there was. */
 static void end_with_loop(struct loop_orphan *orphan)
 {
-    end((struct stream *)((char *)orphan - offsetof(struct stream, orphan)));
+    struct stream *stream = (struct stream *)((char *)orphan - offsetof(struct stream, orphan));
+
+    if (stream->state == STREAM_FLUSHING)
+        stream_reset(stream);
+    else
+        end(stream);
 }
 
 /* The stream is broken: the owner hears why, or it ends when nobody listens any more. */
@@ -240,6 +246,7 @@ static void send_fin(struct stream *stream)
 static void begin_linger(struct stream *stream)
 {
     stream->state = STREAM_LINGERING;
+    stream->orphan.is_busy = false;
     stream->is_paused = false;
     send_fin(stream);
     if (stream->has_eof) {
@@ -446,6 +453,7 @@ void stream_close_flushed(struct stream *stream)
         return;
     stream->state = STREAM_FLUSHING;
     stream->orphan.on_loop_end = end_with_loop;
+    stream->orphan.is_busy = true;
     loop_adopt(stream->loop, &stream->orphan);
     if (evbuffer_get_length(stream->out) == 0)
         begin_linger(stream);
