@@ -19,14 +19,14 @@ async function until(condition, what, timeout = STUCK_MS) {
 
 // A connection of bytes. Ends half by half, as the test says.
 class Wire {
-  constructor(socket) {
+  constructor(socket, keeps = true) {
     this.socket = socket;
     this.bytes = Buffer.alloc(0);
     this.ended = false; // FIN came
     this.reset = false;
     this.closed = false;
     this.begun = performance.now();
-    socket.on('data', (d) => {
+    if (keeps) socket.on('data', (d) => {
       this.firstByteMs ??= performance.now() - this.begun;
       this.bytes = Buffer.concat([this.bytes, d]);
     });
@@ -53,10 +53,11 @@ class Wire {
   }
 }
 
-async function connect(t, port, host = '127.0.0.1') {
+// keeps: false when somebody else takes the bytes.
+async function connect(t, port, host = '127.0.0.1', { keeps = true } = {}) {
   const socket = net.connect({ port, host, allowHalfOpen: true });
   t.after(() => socket.destroy());
-  const wire = new Wire(socket);
+  const wire = new Wire(socket, keeps);
   await once(socket, 'connect');
   return wire;
 }

@@ -8,6 +8,9 @@ const { once } = require('node:events');
 
 const WEIR = process.env.WEIR || path.join(__dirname, '../../../build/release/weir');
 
+// What bounds of memory are asserted of: sanitizers keep several bytes for each. false: there is none to measure.
+const MEASURED = [process.env.WEIR_RELEASE, WEIR].find((file) => file && !fs.readFileSync(file).includes('__asan_init')) || false;
+
 // A folder that goes away with the test t.
 function scratch(t) {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'weir-e2e-'));
@@ -39,12 +42,12 @@ class Weir {
   }
 
   // Again after stop, too: then on the same store.
-  async start(args, { env = {}, command = [] } = {}) {
+  async start(args, { env = {}, command = [], program = WEIR } = {}) {
     this.stdout = '';
     this.stderr = '';
     this.exit = null;
     const listen = args.includes('--listen') ? [] : ['--listen', '127.0.0.1:0'];
-    this.child = spawn(WEIR, ['capture', ...listen, '--store', this.store, '--ca-dir', this.caDir, ...args, ...command],
+    this.child = spawn(program, ['capture', ...listen, '--store', this.store, '--ca-dir', this.caDir, ...args, ...command],
       { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
     this.pid = this.child.pid;
     this.exited = once(this.child, 'exit').then(([code, signal]) => (this.exit = { code, signal }));
@@ -74,6 +77,18 @@ class Weir {
     }
     if (/ERROR: \w+Sanitizer|runtime error:/.test(this.stderr)) throw new Error(`sanitizer:\n${this.stderr}`);
     return this.exit;
+  }
+
+  // Ends it as a power switch would.
+  async kill() {
+    this.child.kill('SIGKILL');
+    await this.exited;
+  }
+
+  // VmRSS or VmHWM, in bytes.
+  memory(field) {
+    const status = fs.readFileSync(`/proc/${this.pid}/status`, 'latin1');
+    return Number(new RegExp(`${field}:\\s+(\\d+) kB`).exec(status)[1]) * 1024;
   }
 
   // A command of weir on this store and CA.
@@ -114,4 +129,4 @@ async function startWeir(t, args = [], options = {}) {
   return weir.start(args, options);
 }
 
-module.exports = { WEIR, Weir, startWeir, run, scratch };
+module.exports = { WEIR, MEASURED, Weir, startWeir, run, scratch };
