@@ -21,6 +21,10 @@ bool sqlite_fail(const struct store *store, struct err *err)
         return err_set(err, ERR_STORE,
                        "store '%s' is damaged (%s): move it away, sqlite3's .recover may help", store->path,
                        sqlite3_errmsg(store->db));
+    case SQLITE_CANTOPEN:
+        if (sqlite3_system_errno(store->db) != 0)
+            return err_sys(err, sqlite3_system_errno(store->db), "opening store '%s'", store->path);
+        /* fall through */
     default:
         return err_set(err, ERR_STORE, "store '%s': %s", store->path, sqlite3_errmsg(store->db));
     }
