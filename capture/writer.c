@@ -473,7 +473,8 @@ static void drop_batch(struct writer *writer)
         struct entry *next = TAILQ_NEXT(entry, in_batch);
         if (!entry->is_lost) {
             writer->lost.to_us = clock_wall_us();
-            writer->lost.from_us = writer->lost.exchanges == 0 ? writer->lost.to_us : writer->lost.from_us;
+            if (writer->lost.exchanges == 0)
+                writer->lost.from_us = writer->lost.to_us - (clock_mono_us() - writer->failing_since_us);
             writer->lost.exchanges++;
         }
         entry->is_lost = true;
