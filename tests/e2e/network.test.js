@@ -2,7 +2,7 @@
 // how long it may take at most. Bounds are far above what is measured (shown as a diagnostic) and far below what it would be
 // without the rule that is tested; the machine may be busy and weir built with sanitizers.
 'use strict';
-const { test, before } = require('node:test');
+const { test, before, after } = require('node:test');
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const path = require('node:path');
@@ -81,7 +81,6 @@ before(async () => {
   if (skip) return;
   makeNet();
   dir = fs.mkdtempSync('/tmp/weir-e2e-net-');
-  process.on('exit', () => fs.rmSync(dir, { recursive: true, force: true }));
   resolvConf = path.join(dir, 'resolv.conf');
   setNameServers('127.0.0.1');
   bindOver('/etc/resolv.conf', resolvConf);
@@ -91,6 +90,12 @@ before(async () => {
   }), { host: '::' });
   weir = await startWeir({ after: () => {} }, [], { dir: path.join(dir, 'weir') });
   connectLimit = talk(forAll, weir.port, request('hole-only.test'));
+});
+
+after(async () => {
+  if (skip) return;
+  await weir?.stop();
+  fs.rmSync(dir, { recursive: true, force: true });
 });
 
 test('a first address that is a black hole costs 250 ms', { skip }, async (t) => {

@@ -3,6 +3,8 @@
 // process ends the kernel takes away all the rest. Needs root.
 'use strict';
 const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
 const { spawnSync, execFileSync } = require('node:child_process');
 
 const UNSHARE = ['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', '--propagation', 'private'];
@@ -13,7 +15,10 @@ function ip(...args) {
 
 // True inside. Outside: does not return where namespaces can be made; false where not, with nothing changed.
 function insideNamespaces() {
-  if (process.env.WEIR_TEST_INSIDE === process.argv[1]) return true;
+  if (process.env.WEIR_TEST_INSIDE === process.argv[1]) {
+    ip('link', 'set', 'lo', 'up');
+    return true;
+  }
   if (spawnSync('unshare', [...UNSHARE, 'ip', 'link', 'set', 'lo', 'up'], { stdio: 'ignore' }).status !== 0) return false;
   const inside = spawnSync('unshare', [...UNSHARE, process.execPath, ...process.execArgv, ...process.argv.slice(1)],
     { stdio: 'inherit', env: { ...process.env, WEIR_TEST_INSIDE: process.argv[1] } });
@@ -25,11 +30,15 @@ function bindOver(target, source) {
   execFileSync('mount', ['--bind', source, target]);
 }
 
-// A file system of so many bytes that goes away with the test t.
-function tmpfs(t, dir, size) {
-  fs.mkdirSync(dir, { recursive: true });
+// A folder with room for so many bytes ('8m') that goes away with the test t.
+function smallDisk(t, size) {
+  const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'weir-e2e-disk-'));
   execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'none', dir]);
-  t.after(() => execFileSync('umount', ['--lazy', dir]));
+  t.after(() => {
+    execFileSync('umount', ['--lazy', dir]);
+    fs.rmdirSync(dir);
+  });
+  return dir;
 }
 
 // The net that all of a file's tests share. A cable whose other end has no address: what is sent to an address on it that
@@ -37,7 +46,6 @@ function tmpfs(t, dir, size) {
 //   lo       10.9.0.1..9 and fd00:9::1..9 answer like 127.0.0.1
 //   veth     10.9.1.0/24 and fd00:9:1::/64: silence; fd00:bad::/64: "no route" at once
 function makeNet() {
-  ip('link', 'set', 'lo', 'up');
   for (let n = 1; n <= 9; n++) {
     ip('addr', 'add', `10.9.0.${n}/32`, 'dev', 'lo');
     ip('-6', 'addr', 'add', `fd00:9::${n}/128`, 'dev', 'lo', 'nodad');
@@ -61,4 +69,4 @@ function blackHole(address) {
   ip('rule', 'add', 'priority', '5', 'to', address, 'lookup', '100');
 }
 
-module.exports = { insideNamespaces, bindOver, tmpfs, makeNet, blackHole };
+module.exports = { insideNamespaces, bindOver, smallDisk, makeNet, blackHole };
