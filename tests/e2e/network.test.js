@@ -38,8 +38,9 @@ for (let i = 0; i < 20; i++) NAMES[`fast-${i}.test`] = { A: ['10.9.0.2'] };
 
 let dir, resolvConf, dns, weir, origin;
 
-// For what is made once and lasts as long as this process.
-const forAll = { after: () => {} };
+// For what is made once and used by all.
+const ends = [];
+const forAll = { after: (end) => ends.unshift(end) };
 
 function setNameServers(...servers) {
   fs.writeFileSync(resolvConf, `${servers.map((s) => `nameserver ${s}\n`).join('')}options timeout:1 attempts:2\n`);
@@ -88,13 +89,13 @@ before(async () => {
   origin = await rawOrigin(forAll, (socket, connection) => socket.on('data', () => {
     if (connection.bytes.includes('\r\n\r\n')) socket.end(ANSWER);
   }), { host: '::' });
-  weir = await startWeir({ after: () => {} }, [], { dir: path.join(dir, 'weir') });
+  weir = await startWeir(forAll, [], { dir: path.join(dir, 'weir') });
   connectLimit = talk(forAll, weir.port, request('hole-only.test'));
 });
 
 after(async () => {
   if (skip) return;
-  await weir?.stop();
+  for (const end of ends) await end();
   fs.rmSync(dir, { recursive: true, force: true });
 });
 

@@ -7,7 +7,9 @@ const os = require('node:os');
 const path = require('node:path');
 const { spawnSync, execFileSync } = require('node:child_process');
 
-const UNSHARE = ['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', '--propagation', 'private'];
+// Whoever ends first takes the other along: unshare ends with us, and what is inside with unshare.
+const ENTER = ['--pdeathsig', 'KILL', 'unshare', '--net', '--mount', '--propagation', 'private', '--pid', '--fork',
+  '--kill-child', '--mount-proc'];
 
 function ip(...args) {
   return execFileSync('ip', args, { stdio: ['ignore', 'pipe', 'pipe'] }).toString();
@@ -19,8 +21,8 @@ function insideNamespaces() {
     ip('link', 'set', 'lo', 'up');
     return true;
   }
-  if (spawnSync('unshare', [...UNSHARE, 'ip', 'link', 'set', 'lo', 'up'], { stdio: 'ignore' }).status !== 0) return false;
-  const inside = spawnSync('unshare', [...UNSHARE, process.execPath, ...process.execArgv, ...process.argv.slice(1)],
+  if (spawnSync('setpriv', [...ENTER, 'ip', 'link', 'set', 'lo', 'up'], { stdio: 'ignore' }).status !== 0) return false;
+  const inside = spawnSync('setpriv', [...ENTER, process.execPath, ...process.execArgv, ...process.argv.slice(1)],
     { stdio: 'inherit', env: { ...process.env, WEIR_TEST_INSIDE: process.argv[1] } });
   process.exit(inside.status ?? 1);
 }
