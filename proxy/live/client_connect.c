@@ -148,6 +148,13 @@ static void on_spare_open(void *self, struct upstream *u)
 
 void client_sniff_timeout(struct client *c)
 {
+    if (c->spare != NULL && c->target.is_tls && c->spare->stops_at_tcp) {
+        /* It was opened in the silence before TLS; now the question is who speaks first inside. */
+        make_key(c);
+        upstream_adopt(c->spare, &c->key, &spare_user, c);
+        client_wait_for_request(c);
+        return;
+    }
     if (c->spare != NULL || strcmp(c->target.host, SELF_HOST) == 0 || c->link.held.len != 0) {
         client_close(c, true);
         return;

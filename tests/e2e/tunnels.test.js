@@ -62,6 +62,23 @@ test('what is no HTTP is relayed', async (t) => {
     c.raw.destroy();
   });
 
+  await t.test('a client that is slow before TLS, and after it, is waited for', async () => {
+    let connected, secured;
+    const accepted = new Promise((resolve) => { connected = resolve; });
+    const handshaken = new Promise((resolve) => { secured = resolve; });
+    const origin = await rawOrigin(t, (socket) => {
+      secured();
+      socket.on('data', () => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'));
+    }, { cert: w.cert });
+    origin.server.on('connection', connected);
+    const raw = await tunnel(t, w.weir, origin.port);
+    await accepted; // weir asks whether the origin speaks first
+    const c = await secure(raw, { ca: ca() });
+    await handshaken; // and again, inside TLS
+    await c.write('GET /slow HTTP/1.1\r\nHost: x\r\n\r\n').until('\r\n\r\nok');
+    assert.equal(origin.connections.length, 1);
+  });
+
   await t.test('bytes sent together with CONNECT are kept', async () => {
     const origin = await rawOrigin(t, (socket) => socket.on('data', (d) => socket.write(`got ${d.length}`)));
     const c = await connect(t, w.weir.port);
