@@ -75,7 +75,7 @@ class Weir {
       this.child.kill(signal);
       await this.exited;
     }
-    if (/ERROR: \w+Sanitizer|runtime error:/.test(this.stderr)) throw new Error(`sanitizer:\n${this.stderr}`);
+    if (/(ERROR|WARNING): \w+Sanitizer|runtime error:/.test(this.stderr)) throw new Error(`sanitizer:\n${this.stderr}`);
     return this.exit;
   }
 
