@@ -46,7 +46,7 @@ setup_find_test() {
     setup_command curl curl
     setup_command git git
     setup_command python3 python3
-    setup_command java default-jre-headless
+    setup_command javac default-jdk-headless
     setup_command sqlite3 sqlite3
     setup_command ip iproute2
     setup_command unshare util-linux
