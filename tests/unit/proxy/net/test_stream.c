@@ -458,6 +458,7 @@ static void lingering_has_two_seconds(void **state)
     fast_time(20);
     loop_for(f->loop, 1500 * 1000);
     assert_true(is_open(f->fd));
+    assert_false(loop_has_busy_orphans(f->loop));
     loop_for(f->loop, 1000 * 1000);
     assert_false(is_open(f->fd));
 }
@@ -472,6 +473,25 @@ static void lingering_ends_with_its_loop(void **state)
     loop_free(f->loop);
     f->loop = NULL;
     assert_int_equal(read(f->other, &byte, 1), 0);
+}
+
+static void what_its_loop_did_not_let_it_send_is_cut(void **state)
+{
+    struct fixture *f = *state;
+    static char buffer[64 * 1024];
+    ssize_t got;
+
+    write_much(f);
+    stream_close_flushed(f->stream);
+    f->stream = NULL;
+    assert_true(loop_has_busy_orphans(f->loop));
+    loop_free(f->loop);
+    f->loop = NULL;
+    do
+        got = recv(f->other, buffer, sizeof buffer, 0);
+    while (got > 0);
+    assert_int_equal(got, -1);
+    assert_int_equal(errno, ECONNRESET);
 }
 
 static void close_flushed_after_the_others_end_is_over_at_once(void **state)
@@ -682,6 +702,7 @@ int main(void)
         T(close_flushed_delivers_all_and_waits_for_the_other_side),
         T(lingering_has_two_seconds),
         T(lingering_ends_with_its_loop),
+        T(what_its_loop_did_not_let_it_send_is_cut),
         T(close_flushed_after_the_others_end_is_over_at_once),
         T(stuck_side_is_given_five_minutes),
         T(close_flushed_gives_a_stuck_side_up),
