@@ -11,7 +11,7 @@ const { HarValidator, PostmanValidator } = require('@har-sdk/validator');
 const { items } = require('./support/newman');
 const { httpOrigin } = require('./support/origin');
 const { Terminal } = require('./support/terminal');
-const { WEIR, Weir, run, scratch } = require('./support/weir');
+const { WEIR, Weir, atEnd, run, scratch } = require('./support/weir');
 
 const BINARY = crypto.randomBytes(100000);
 const JSON_TEXT = '{"b":[1,2.50,{"a":"gr\\u00fcn"}],"b":1e400}'; // twice b, and numbers that a parser would spell anew
@@ -36,7 +36,7 @@ async function setUp(t) {
   });
   const weir = new Weir(scratch(t));
   const get = (at, ...args) => run('curl', ['-sS', '-o', '/dev/null', '-x', weir.url, '--noproxy', '', `http://app.localhost:${origin.port}${at}`, ...args]);
-  t.after(() => weir.stop());
+  atEnd(t, () => weir.stop());
   await weir.start(['--session', 'one']);
   for (const at of Object.keys(ROUTES)) await get(at);
   await get('/form?q=1', '-d', 'a=1&b=2');

@@ -3,7 +3,7 @@
 const test = require('node:test');
 const assert = require('node:assert/strict');
 const { httpOrigin } = require('./support/origin');
-const { Weir, startWeir, run, scratch } = require('./support/weir');
+const { Weir, atEnd, startWeir, run, scratch } = require('./support/weir');
 
 const BODY = 'b'.repeat(5000);
 
@@ -59,7 +59,7 @@ test('the name of an ended session continues it, that of a running one is refuse
 test('two weirs in one store, each in a session of its own', async (t) => {
   const first = await setUp(t);
   const other = new Weir(first.weir.dir);
-  t.after(() => other.stop());
+  atEnd(t, () => other.stop());
   await other.start([]);
   await first.get('/one');
   await run('curl', ['-sS', '-o', '/dev/null', '--noproxy', '', '-x', other.url, `http://app.localhost:${first.origin.port}/two`]);

@@ -3,7 +3,7 @@
 const fs = require('node:fs');
 const path = require('node:path');
 const { chromium } = require('playwright-core');
-const { WEIR, run, scratch } = require('./weir');
+const { WEIR, atEnd, run, scratch } = require('./weir');
 
 const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((f) => fs.existsSync(f));
 
@@ -55,7 +55,7 @@ async function startChromium(t, weir, { home, args = [] } = {}) {
     args: [...FLAGS, ...(weir ? [`--proxy-server=${weir.url}`] : []), ...args],
     env: { ...process.env, HOME: home, XDG_CONFIG_HOME: undefined, XDG_CACHE_HOME: undefined },
   });
-  t.after(() => browser.close());
+  atEnd(t, () => browser.close());
   return browser;
 }
 

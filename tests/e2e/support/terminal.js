@@ -3,6 +3,7 @@
 const fs = require('node:fs');
 const { spawn } = require('node:child_process');
 const { once } = require('node:events');
+const { atEnd } = require('./weir');
 
 const PTY = `
 import fcntl, os, pty, select, struct, sys, termios
@@ -38,7 +39,10 @@ class Terminal {
       this.changed();
     });
     this.ended = once(this.child, 'close').then(([code]) => code);
-    t.after(() => this.child.kill('SIGKILL'));
+    atEnd(t, () => {
+      this.child.kill('SIGKILL');
+      return this.ended;
+    });
   }
 
   press(keys) {

@@ -11,10 +11,33 @@ const WEIR = process.env.WEIR || path.join(__dirname, '../../../build/release/we
 // What bounds of memory are asserted of: sanitizers keep several bytes for each. false: there is none to measure.
 const MEASURED = [process.env.WEIR_RELEASE, WEIR].find((file) => file && !fs.readFileSync(file).includes('__asan_init')) || false;
 
+const endings = new WeakMap();
+
+// Calls end when the test t is over, the last given first: node's own t.after begins with the first, and would take a folder from
+// under a program that still runs.
+function atEnd(t, end) {
+  if (!endings.has(t)) {
+    const ends = [];
+    endings.set(t, ends);
+    t.after(async () => {
+      const errors = [];
+      while (ends.length) {
+        try {
+          await ends.pop()();
+        } catch (e) {
+          errors.push(e);
+        }
+      }
+      if (errors.length) throw errors[0];
+    });
+  }
+  endings.get(t).push(end);
+}
+
 // A folder that goes away with the test t.
 function scratch(t) {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'weir-e2e-'));
-  t.after(() => fs.rmSync(dir, { recursive: true, force: true }));
+  atEnd(t, () => fs.rmSync(dir, { recursive: true, force: true, maxRetries: 3 }));
   return dir;
 }
 
@@ -125,8 +148,8 @@ class Weir {
 // A running weir that ends with the test.
 async function startWeir(t, args = [], options = {}) {
   const weir = new Weir(options.dir || scratch(t));
-  t.after(() => weir.stop());
+  atEnd(t, () => weir.stop());
   return weir.start(args, options);
 }
 
-module.exports = { WEIR, MEASURED, Weir, startWeir, run, scratch };
+module.exports = { WEIR, MEASURED, Weir, startWeir, run, scratch, atEnd };
