@@ -21,6 +21,7 @@
 #include <stdlib.h>
 
 #include "tests/support/h1_script.h"
+#include "tests/support/unescape.h"
 
 /* Cutting at every place costs the square of the length. */
 #define MAX_CUT_BYTES 400
@@ -36,40 +37,6 @@ struct playbook_case {
 
 static size_t cases_run;
 static size_t cases_failed;
-
-static int hex(char c)
-{
-    return c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10;
-}
-
-static void add_unescaped(struct strbuf *out, struct span text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] != '\\' || i + 1 == text.len) {
-            strbuf_add_char(out, text.ptr[i]);
-            continue;
-        }
-        switch (text.ptr[++i]) {
-        case 'r':
-            strbuf_add_char(out, '\r');
-            break;
-        case 'n':
-            strbuf_add_char(out, '\n');
-            break;
-        case 't':
-            strbuf_add_char(out, '\t');
-            break;
-        case 'x':
-            assert_true(i + 2 < text.len);
-            strbuf_add_char(out, (char)(hex(text.ptr[i + 1]) * 16 + hex(text.ptr[i + 2])));
-            i += 2;
-            break;
-        default:
-            strbuf_add_char(out, text.ptr[i]);
-            break;
-        }
-    }
-}
 
 static void compare(struct playbook_case *one, const char *how, size_t at, const char *got,
                     const char *expected)
@@ -145,7 +112,7 @@ static void read_input(struct playbook_case *one, struct span line)
         line = span_from(line, 1);
     }
     while (times-- != 0)
-        add_unescaped(&one->input, span_from(line, 1));
+        unescape(&one->input, span_from(line, 1));
 }
 
 static void end_case(struct playbook_case *one)
