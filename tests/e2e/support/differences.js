@@ -67,15 +67,13 @@ const ofResponses = [
   },
 ];
 
-const head = (text) => text.replace(/^HTTP\/1\.[01] [^\r\n]*\r\n(?:[^\r\n]*\r\n)*?\r\n/gm, (all) =>
-  ofResponses.reduce((lines, d) => d.change(lines), all.slice(0, -4).split('\r\n')).join('\r\n') + '\r\n\r\n');
-
 // What the origin, the client, must have got through weir when it got text without.
 const atOrigin = (text) => eachHead(text, (lines) => ofRequests.reduce((now, d) => d.change(now), lines));
-const atClient = head;
+const atClient = (text) => text.replace(/^HTTP\/1\.[01] [^\r\n]*\r\n(?:[^\r\n]*\r\n)*?\r\n/gm, (all) =>
+  ofResponses.reduce((lines, d) => d.change(lines), all.slice(0, -4).split('\r\n')).join('\r\n') + '\r\n\r\n');
 
-// direct, proxied: { origin, client: bytes as text; seen: whatever else a test looked at, end: how the client's
-// connection ended }.
+// direct, proxied: { origin, client: bytes as text; seen: whatever else a test looked at, as how the connection ended }.
+// How a connection ends never differs.
 function same(direct, proxied, what) {
   assert.equal(proxied.origin, atOrigin(direct.origin), `${what}: at the origin`);
   assert.equal(proxied.client, atClient(direct.client), `${what}: at the client`);

@@ -8,7 +8,7 @@ const { rawOrigin } = require('./origin');
 const { Wire, connect, secure, tunnel } = require('./wire');
 const { same } = require('./differences');
 
-// target(client, path): what a client on this way writes into its request line.
+// target(port, path): what a client on this way writes into its request line.
 const ways = {
   forward: { isTls: false, connect: (w, t) => connect(t, w.weir.port), target: (port, path) => `http://127.0.0.1:${port}${path}` },
   inner: {
