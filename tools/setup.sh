@@ -55,7 +55,9 @@ setup_find_test() {
     setup_command node nodejs
     # A Node.js from elsewhere brings its own npm, and clashes with Debian's package of it.
     command -v npm >/dev/null 2>&1 || command -v node >/dev/null 2>&1 || setup_missing+=(npm)
-    python3 -c 'import requests' 2>/dev/null || setup_missing+=(python3-requests)
+    # Another Python may hide the system's, which is the one that the package is for.
+    python3 -c 'import requests' 2>/dev/null || /usr/bin/python3 -c 'import requests' 2>/dev/null ||
+        setup_missing+=(python3 python3-requests)
     command -v chromium >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 || setup_missing+=(chromium)
 }
 

@@ -89,9 +89,11 @@ test('Python, urllib', { skip: needs('python3', '--version') }, async (t) => {
   await assertCaptured(it, HOST);
 });
 
-test('Python, requests', { skip: needs('python3', '-c', 'import requests') }, async (t) => {
+const PYTHON = ['python3', '/usr/bin/python3'].find((python) => !needs(python, '-c', 'import requests')) ?? 'python3';
+
+test('Python, requests', { skip: needs(PYTHON, '-c', 'import requests') }, async (t) => {
   const it = await setUpOrigin(t);
-  const { code, stdout, stderr } = await it.capture(['python3', '-c', `import requests\nprint(requests.get("${it.url}").text)`]);
+  const { code, stdout, stderr } = await it.capture([PYTHON, '-c', `import requests\nprint(requests.get("${it.url}").text)`]);
   assert.equal(code, 0, stderr);
   assert.equal(stdout, 'hello from the origin\n');
   await assertCaptured(it, HOST);
