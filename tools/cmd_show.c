@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "capture/export/curl.h"
 #include "capture/store/store.h"
 #include "proxy/base/base64.h"
 #include "proxy/base/mem.h"
@@ -18,8 +19,8 @@
 struct showing {
     const struct args *args;
     struct store *store;
+    const struct session_row *session;
     const struct record *record;
-    const char *session_name;
     bool is_tty, has_colour;
     unsigned look;           /* of bodies: enum body_look */
     const char *end_of_line; /* of heads */
@@ -106,7 +107,7 @@ static void say_about(const struct showing *showing)
     struct strbuf text = STRBUF_EMPTY;
     uint64_t duration_us;
 
-    strbuf_printf(&text, "exchange %u of session '%s', %s", record->seq, showing->session_name,
+    strbuf_printf(&text, "exchange %u of session '%s', %s", record->seq, showing->session->name,
                   record_state_name(record->state));
     say(showing, STYLE_BOLD, strbuf_span(&text));
     putchar('\n');
@@ -318,7 +319,7 @@ static bool show_raw(const struct showing *showing, struct err *err)
 
 /* --- JSON ---------------------------------------------------------------------------------------------- */
 
-/* {"bytes", "kept", "text" or "base64", "whole"}: text when what is kept, decoded, is UTF-8. */
+/* {"bytes", "kept", "text" or "base64", "whole"}: text when what is kept, decoded, is UTF-8 without a NUL. */
 static bool body_object(const struct showing *showing, enum http_role side, json_t **out_object,
                         struct err *err)
 {
@@ -335,7 +336,7 @@ static bool body_object(const struct showing *showing, enum http_role side, json
     json_object_set_new(object, "bytes", json_integer((json_int_t)body.stored->bytes));
     json_object_set_new(object, "kept", json_integer((json_int_t)body.stored->kept));
     json_object_set_new(object, "whole", json_boolean(is_whole));
-    if (text_is_utf8(strbuf_span(&bytes))) {
+    if (text_is_utf8(strbuf_span(&bytes)) && span_find(strbuf_span(&bytes), '\0') == bytes.len) {
         json_object_set_new(object, "text", json_of_bytes(strbuf_span(&bytes)));
     } else {
         struct strbuf base64 = STRBUF_EMPTY;
@@ -391,7 +392,7 @@ static bool show_json(const struct showing *showing, struct err *err)
         return false;
     }
     object = json_of_record(record);
-    json_object_set_new(object, "session", json_of_bytes(span_of(showing->session_name)));
+    json_object_set_new(object, "session", json_of_bytes(span_of(showing->session->name)));
     json_object_set_new(object, "reason", json_of_bytes(record->reason));
     json_object_set_new(object, "request_version", json_string(version_text(record->request_version)));
     json_object_set_new(object, "response_version",
@@ -420,6 +421,24 @@ static bool show_json(const struct showing *showing, struct err *err)
     return true;
 }
 
+/* --- a command ----------------------------------------------------------------------------------------- */
+
+static bool show_curl(const struct showing *showing, struct err *err)
+{
+    struct export_source source;
+    struct curl_losses losses; /* the command itself tells them */
+    enum export_reason why;
+    bool ok;
+
+    if (!curl_takes(showing->record, &why))
+        return err_set(err, ERR_FOUND, "exchange %u as a curl command is %s", showing->record->seq,
+                       export_reason_text(why));
+    source_store_init(&source, showing->store, showing->session, NULL);
+    ok = curl_write(&source, showing->record, stdout, &losses, err);
+    source_store_clear(&source);
+    return ok;
+}
+
 /* --- the command --------------------------------------------------------------------------------------- */
 
 static bool show(const struct showing *showing, struct err *err)
@@ -428,6 +447,8 @@ static bool show(const struct showing *showing, struct err *err)
 
     if (args->json)
         return show_json(showing, err);
+    if (args->curl)
+        return show_curl(showing, err);
     if (args->body != 0)
         return show_body(showing, args->body == 1 ? HTTP_REQUEST : HTTP_RESPONSE, err);
     return args->raw ? show_raw(showing, err) : show_whole(showing, err);
@@ -476,13 +497,18 @@ int cmd_show(const struct args *args)
         err_set(&err, ERR_USAGE, "--json has both bodies and goes with neither --raw nor --body");
         return command_fail(&err);
     }
+    if (args->curl && (args->json || args->raw || args->body != 0)) {
+        err_set(&err, ERR_USAGE,
+                "--curl is the whole request and goes with neither --json, --raw nor --body");
+        return command_fail(&err);
+    }
     if (!parse_operand(args->operands.items[0], &session, &seq, &err))
         return command_fail(&err);
     ok = command_open_store(args, STORE_READ, &showing.store, &err);
     if (ok)
         ok = store_find_session(showing.store, session, &row, &err);
     if (ok) {
-        showing.session_name = row.name;
+        showing.session = &row;
         ok = find_and_show(&showing, &row, seq, &err);
         session_row_clear(&row);
     }

@@ -52,6 +52,8 @@ static const struct opt opts[] = {
     { SHOW, "body", 0, OPT_CHOICE, "request|response", AT(body), "only that body, decoded" },
     { SHOW, "raw", 0, OPT_FLAG, NULL, AT(raw),
       "bytes as they were on the wire: nothing decoded or indented" },
+    { SHOW, "curl", 0, OPT_FLAG, NULL, AT(curl),
+      "a curl command that sends the same request again, byte for byte" },
     { EXPORT, "output", 'o', OPT_FILE, "FILE", AT(output),
       "where to write; - is stdout (the default); a file is readable by its owner alone" },
     { EXPORT, "group-by", 0, OPT_CHOICE, "both|domain|endpoint|chronological", AT(group_by),

@@ -47,7 +47,7 @@ struct args {
     struct arg_size max_body, max_header_bytes;
     int log_level, log_format;
 
-    bool json, follow, raw, force, keep_browser_headers;
+    bool json, follow, raw, curl, force, keep_browser_headers;
     int body, key_type, group_by, completion;
     const char *output, *name, *domain;
 

@@ -112,7 +112,7 @@ struct files {
 
 struct files *files_new(const char *path)
 {
-    static const char *const endings[] = { ".postman_collection.json", ".json" };
+    static const char *const endings[] = { ".postman_collection.json", ".json", ".http" };
     struct files *files = mem_new(struct files);
     struct span stem = span_of(path);
 

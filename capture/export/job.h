@@ -22,6 +22,9 @@ void job_count_exchange(struct export_job *job, enum export_reason reason, const
 bool export_collection(struct export_job *job, struct err *err);
 bool export_environment(struct export_job *job, struct err *err);
 bool export_har(struct export_job *job, struct err *err);
+bool export_curl(struct export_job *job, struct err *err);
+bool export_jsonl(struct export_job *job, struct err *err);
+bool export_http(struct export_job *job, struct err *err);
 bool export_cookies_netscape(struct export_job *job, struct err *err);
 bool export_cookies_tough(struct export_job *job, struct err *err);
 bool export_cookies_playwright(struct export_job *job, struct err *err);

@@ -12,6 +12,11 @@ void jout_init(struct json_out *json, FILE *file)
     *json = (struct json_out){ .file = file };
 }
 
+void jout_init_line(struct json_out *json, FILE *file)
+{
+    *json = (struct json_out){ .file = file, .is_line = true };
+}
+
 void jout_end_document(struct json_out *json)
 {
     assert(json->depth == 0);
@@ -20,6 +25,8 @@ void jout_end_document(struct json_out *json)
 
 static void new_line(struct json_out *json)
 {
+    if (json->is_line)
+        return;
     putc('\n', json->file);
     for (unsigned i = 0; i < json->depth; i++)
         putc('\t', json->file);
@@ -81,7 +88,7 @@ void jout_key(struct json_out *json, const char *key)
 {
     assert(json->depth > 0 && json->is_object[json->depth - 1] && !json->is_after_key);
     begin_member(json);
-    fprintf(json->file, "\"%s\": ", key);
+    fprintf(json->file, json->is_line ? "\"%s\":" : "\"%s\": ", key);
     json->is_after_key = true;
 }
 
@@ -235,6 +242,12 @@ void jout_null(struct json_out *json)
 {
     begin_value(json);
     fputs("null", json->file);
+}
+
+void jout_raw(struct json_out *json, const char *value)
+{
+    begin_value(json);
+    fputs(value, json->file);
 }
 
 void jout_member_str(struct json_out *json, const char *key, const char *text)

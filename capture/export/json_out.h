@@ -1,6 +1,7 @@
 /* json_out: JSON written as it comes, for documents that never fit in memory.
  *
- * Tabs and one member a line, as Postman writes its own files, so that an export diffs well. Output is UTF-8
+ * Tabs and one member a line, as Postman writes its own files, so that an export diffs well; or a document a
+ * line. Output is UTF-8
  * whatever goes in. Nothing fails here: FILE remembers its error, look at it once at the end (ferror). The
  * caller keeps objects and arrays balanced and gives a key before each value in an object. */
 #ifndef WEIR_CAPTURE_EXPORT_JSON_OUT_H
@@ -16,6 +17,7 @@
 
 struct json_out {
     FILE *file; /* borrowed */
+    bool is_line;
     unsigned depth;
     bool is_object[JSON_OUT_MAX_DEPTH];
     bool has_members[JSON_OUT_MAX_DEPTH];
@@ -25,7 +27,8 @@ struct json_out {
 };
 
 void jout_init(struct json_out *json, FILE *file);
-void jout_end_document(struct json_out *json); /* a newline; everything must be closed */
+void jout_init_line(struct json_out *json, FILE *file); /* all of it on one line */
+void jout_end_document(struct json_out *json);          /* a newline; everything must be closed */
 
 void jout_open_object(struct json_out *json);
 void jout_open_array(struct json_out *json);
@@ -42,6 +45,7 @@ void jout_int(struct json_out *json, int64_t number);
 void jout_double(struct json_out *json, double number); /* finite; at most three decimals */
 void jout_bool(struct json_out *json, bool value);
 void jout_null(struct json_out *json);
+void jout_raw(struct json_out *json, const char *value); /* JSON that is written as it is */
 
 /* Key and value in one call. */
 void jout_member_str(struct json_out *json, const char *key, const char *text);

@@ -113,6 +113,14 @@ void text_time_ms(char out[TEXT_TIME_BYTES], int64_t unix_ms)
              (unsigned)tm.tm_sec % 100, (unsigned)(unix_ms - seconds * 1000) % 1000);
 }
 
+void text_time_us(char out[TEXT_TIME_BYTES], uint64_t unix_us)
+{
+    char ms[TEXT_TIME_BYTES];
+
+    text_time_ms(ms, (int64_t)(unix_us / 1000));
+    snprintf(out, TEXT_TIME_BYTES, "%.23s%03uZ", ms, (unsigned)(unix_us % 1000));
+}
+
 void text_size(char out[TEXT_SIZE_BYTES], uint64_t bytes)
 {
     static const char units[][4] = { "KiB", "MiB", "GiB", "TiB" };

@@ -33,6 +33,8 @@ void text_add_latin1(struct strbuf *out, struct span bytes);
 /* "2026-11-21T20:14:00.000Z", also with any other year from 1 to 9999. */
 #define TEXT_TIME_BYTES 32
 void text_time_ms(char out[TEXT_TIME_BYTES], int64_t unix_ms);
+/* The same with six decimals. */
+void text_time_us(char out[TEXT_TIME_BYTES], uint64_t unix_us);
 
 /* "3.1 MiB", "256 KiB", "17 B". */
 #define TEXT_SIZE_BYTES 24

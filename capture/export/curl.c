@@ -1,0 +1,596 @@
+/* The options are collected first, since how they are written depends on how much they are: header fields
+ * stand on the command line, or, where there are too many for it, in a file that curl reads. */
+#include "capture/export/curl.h"
+
+#include <jansson.h>
+
+#include "capture/export/content.h"
+#include "capture/export/job.h"
+#include "capture/export/policy.h"
+#include "capture/export/shell.h"
+#include "capture/export/text.h"
+#include "proxy/base/base64.h"
+#include "proxy/base/mem.h"
+#include "proxy/http/url.h"
+
+/* Linux takes arguments of 128 KiB each and, unless somebody changed it, 2 MiB in all. Long before that
+ * nobody wants to read them. */
+#define MAX_ARGUMENT_BYTES (128 * 1024 - 1)
+#define MAX_FIELDS_BYTES   (60 * 1024)
+#define MAX_BODY_BYTES     (60 * 1024)
+/* What curl (lib/dynbuf.h) takes of a whole head; with room for the scheme, the host and a version. */
+#define MAX_HEAD_BYTES (1024 * 1024 - 1024)
+/* Room for scheme and authority before a target. */
+#define MAX_ORIGIN_BYTES 300
+
+struct option {
+    const char *name;
+    char *value; /* owned; NULL: the option has none */
+};
+
+struct command {
+    struct option *options;
+    size_t count, cap;
+    size_t fields_bytes; /* of the header fields among them */
+};
+
+static void add_option(struct command *command, const char *name, struct span value)
+{
+    if (command->count == command->cap) {
+        command->cap = command->cap != 0 ? command->cap * 2 : 32;
+        command->options = mem_realloc(command->options, command->cap * sizeof(*command->options));
+    }
+    command->options[command->count++] =
+        (struct option){ .name = name, .value = value.ptr != NULL ? mem_spandup(value) : NULL };
+}
+
+static void add_flag(struct command *command, const char *name)
+{
+    add_option(command, name, SPAN_NONE);
+}
+
+static void add_header(struct command *command, struct span line)
+{
+    command->fields_bytes += line.len + sizeof("-H") + sizeof(char *) * 2;
+    add_option(command, "header", line);
+}
+
+static void command_clear(struct command *command)
+{
+    for (size_t i = 0; i < command->count; i++)
+        mem_free(command->options[i].value);
+    mem_free(command->options);
+}
+
+/* --- what can be sent again ---------------------------------------------------------------------------- */
+
+static bool is_chunked(const struct record *record)
+{
+    struct span value;
+
+    return record_find(&record->request_headers, SPAN("Transfer-Encoding"), &value);
+}
+
+/* What was recorded is all of the body: of a request that was aborted, or answered early, it may not be. */
+static bool is_whole(const struct record *record)
+{
+    const struct record_body *body = &record->request_body;
+    struct span value;
+    uint64_t length;
+
+    if (body->kept < body->bytes)
+        return false;
+    if (is_chunked(record))
+        return record->times[TAP_T_SENT_LAST] != TAP_NEVER;
+    if (!record_find(&record->request_headers, SPAN("Content-Length"), &value))
+        return true;
+    value = span_trim(span_sub(value, 0, span_find(value, ',')));
+    return span_u64(value, &length) && length == body->bytes;
+}
+
+/* Its target and its fields, as far as curl can hold them. */
+static bool is_short(const struct record *record)
+{
+    const struct record_fields *fields = &record->request_headers;
+    size_t target = record->path.len + record->query.len + MAX_ORIGIN_BYTES, all = target;
+
+    for (size_t i = 0; i < fields->count; i++)
+        all += fields->items[i].name.len + fields->items[i].value.len + strlen(": \r\n");
+    return target <= MAX_ARGUMENT_BYTES && all <= MAX_HEAD_BYTES;
+}
+
+bool curl_takes(const struct record *record, enum export_reason *out_why)
+{
+    if ((record->flags & TAP_TUNNEL) != 0 || span_eq(record->method, SPAN("CONNECT")))
+        *out_why = EXPORT_TUNNEL;
+    else if ((record->flags & TAP_UPGRADED) != 0 || record->status == 101)
+        *out_why = EXPORT_UPGRADED;
+    else if ((record->flags & TAP_MADE_BY_WEIR) != 0 && record->status < 500)
+        *out_why = EXPORT_OWN_RESPONSE; /* refused: it was for no origin */
+    else if (!is_whole(record))
+        *out_why = EXPORT_REQUEST_CUT;
+    else if (!is_short(record))
+        *out_why = EXPORT_HEAD_LONG;
+    else
+        return true;
+    return false;
+}
+
+/* --- where it goes ------------------------------------------------------------------------------------- */
+
+static char *client_sni(const struct record *record)
+{
+    json_t *facts = record->client_tls.len != 0
+                        ? json_loadb(record->client_tls.ptr, record->client_tls.len, 0, NULL)
+                        : NULL;
+    const char *sni = json_string_value(json_object_get(facts, "sni"));
+    char *copy = sni != NULL && *sni != '\0' ? mem_strdup(sni) : NULL;
+
+    json_decref(facts);
+    return copy;
+}
+
+/* The authority of the URL. Over TLS that is also the name in the handshake, and Host may say another one;
+ * then the address that was dialled has to be told, too. *out_goes_elsewhere: it has to. */
+static void add_authority(struct strbuf *out, const struct record *record, bool *out_goes_elsewhere)
+{
+    char *host = mem_spandup(record->host), *sni = client_sni(record);
+    uint16_t port = record->port;
+    struct authority dialled;
+    struct err err; /* no address: it was never dialled */
+
+    *out_goes_elsewhere =
+        (record->flags & TAP_HOST_DIFFERS) != 0 || (sni != NULL && !span_ieq(span_of(sni), record->host));
+    if (!url_parse_authority(record->origin_addr, &dialled, &err))
+        *out_goes_elsewhere = false;
+    if (*out_goes_elsewhere && span_eq(record->scheme, SPAN("https"))) {
+        mem_free(host);
+        host = mem_strdup(sni != NULL ? sni : dialled.host);
+        port = dialled.port;
+    }
+    url_add_authority(out, record->scheme, host, port);
+    mem_free(sni);
+    mem_free(host);
+}
+
+/* What curl passes on from a URL as it is, in every version. */
+static bool fits_url(const struct record *record)
+{
+    const struct span parts[] = { record->path, record->query };
+
+    if (record->path.len == 0 || record->path.ptr[0] != '/' ||
+        (record->query.ptr != NULL && record->query.len == 0))
+        return false;
+    for (size_t part = 0; part < 2; part++) {
+        for (size_t i = 0; i < parts[part].len; i++) {
+            char c = parts[part].ptr[i];
+            if (c <= ' ' || c > '~' || strchr("\"#<>\\^`{|}", c) != NULL)
+                return false;
+        }
+    }
+    return true;
+}
+
+static void add_target(struct strbuf *out, const struct record *record)
+{
+    strbuf_add(out, record->path);
+    if (record->query.ptr != NULL) {
+        strbuf_add_char(out, '?');
+        strbuf_add(out, record->query);
+    }
+}
+
+/* Flags, method, URL; in authority: as it stands in the URL. */
+static void add_url(struct command *command, const struct record *record, struct strbuf *authority)
+{
+    struct strbuf url = STRBUF_EMPTY, target = STRBUF_EMPTY, to = STRBUF_EMPTY;
+    bool goes_elsewhere, has_target = !fits_url(record);
+
+    add_authority(authority, record, &goes_elsewhere);
+    add_target(&target, record);
+    strbuf_add(&url, record->scheme);
+    strbuf_add_str(&url, "://");
+    strbuf_add(&url, strbuf_span(authority));
+    strbuf_add(&url, has_target ? SPAN("/") : strbuf_span(&target));
+    if (strpbrk(strbuf_text(&url), "[]") != NULL)
+        add_flag(command, "globoff");
+    if (strstr(strbuf_text(&url), "/.") != NULL)
+        add_flag(command, "path-as-is");
+    add_option(command, "url", strbuf_span(&url));
+    if (has_target)
+        add_option(command, "request-target", strbuf_span(&target));
+    if (goes_elsewhere) {
+        strbuf_add_str(&to, "::");
+        strbuf_add(&to, record->origin_addr);
+        add_option(command, "connect-to", strbuf_span(&to));
+    }
+    strbuf_clear(&to);
+    strbuf_clear(&target);
+    strbuf_clear(&url);
+}
+
+/* --- header fields ------------------------------------------------------------------------------------- */
+
+static bool is_for_the_proxy(struct span name)
+{
+    return span_ieq(name, SPAN("Proxy-Connection")) || span_ieq(name, SPAN("Proxy-Authorization")) ||
+           span_starts(name, SPAN(":")); /* of HTTP/2: curl makes them of method and URL */
+}
+
+/* Line ends and NUL never come from a wire that weir read itself. */
+static bool is_lost(const struct record_field *field)
+{
+    bool is_blank = field->value.len != 0;
+
+    for (size_t i = 0; i < field->value.len; i++) {
+        char c = field->value.ptr[i];
+
+        if (c == '\0' || c == '\r' || c == '\n')
+            return true;
+        is_blank = is_blank && (c == '\v' || c == '\f' || c == ' ' || c == '\t');
+    }
+    return is_blank;
+}
+
+static void add_field(struct command *command, struct span name, struct span value)
+{
+    struct strbuf line = STRBUF_EMPTY;
+
+    strbuf_add(&line, name);
+    strbuf_add_str(&line, value.len != 0 ? ": " : ";"); /* "Name:" would take it out */
+    strbuf_add(&line, value);
+    add_header(command, strbuf_span(&line));
+    strbuf_clear(&line);
+}
+
+/* An absolute target decides, whatever Host says; a Host that went to the origin is flagged. */
+static bool is_host_replaced(const struct record *record, struct span host)
+{
+    struct policy_facts facts;
+    struct authority authority;
+    struct err err; /* what names no host replaces nothing */
+
+    if ((record->flags & TAP_HOST_DIFFERS) != 0 || !url_parse_authority(host, &authority, &err))
+        return false;
+    policy_facts_init(&facts, record, true);
+    return facts.is_host_elsewhere;
+}
+
+/* curl writes Host first, in its own spelling, unless it is taken out: then one may stand anywhere. */
+static void add_fields(struct command *command, const struct record *record, struct span authority,
+                       struct curl_losses *out_losses)
+{
+    const struct record_fields *fields = &record->request_headers;
+    size_t first = 0, hosts = 0;
+    bool is_curls_place;
+
+    for (size_t i = 0; i < fields->count; i++)
+        hosts += span_ieq(fields->items[i].name, SPAN("Host"));
+    while (first < fields->count && is_for_the_proxy(fields->items[first].name))
+        first++;
+    is_curls_place =
+        record->request_version == HTTP_2 || (hosts == 1 && span_eq(fields->items[first].name, SPAN("Host")));
+    if (!is_curls_place)
+        add_header(command, SPAN("Host:"));
+    for (size_t i = first; i < fields->count; i++) {
+        const struct record_field *field = &fields->items[i];
+        struct span value = field->value;
+
+        if (is_for_the_proxy(field->name))
+            continue;
+        if (is_lost(field)) {
+            out_losses->unfit_fields++;
+            continue;
+        }
+        if (span_ieq(field->name, SPAN("Host"))) {
+            if (is_host_replaced(record, value))
+                value = authority;
+            if (is_curls_place && span_eq(value, authority))
+                continue;
+        }
+        add_field(command, field->name, value);
+    }
+}
+
+/* Takes out what curl would say of itself. */
+static void add_absent(struct command *command, const struct record *record, bool has_body)
+{
+    static const struct {
+        const char *name;
+        bool with_body; /* only then curl says it */
+    } rows[] = {
+        { "User-Agent:", false }, { "Accept:", false }, { "Content-Type:", true }, { "Expect:", true }
+    };
+    struct span value;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct span line = span_of(rows[i].name), name = span_sub(line, 0, line.len - 1);
+
+        if ((has_body || !rows[i].with_body) && !record_find(&record->request_headers, name, &value))
+            add_header(command, line);
+    }
+}
+
+static void add_method(struct command *command, const struct record *record, bool has_body)
+{
+    if (span_eq(record->method, SPAN("HEAD")) && !has_body) {
+        add_flag(command, "head");
+        return;
+    }
+    if (!span_eq(record->method, SPAN("GET")) || has_body)
+        add_option(command, "request", record->method);
+    if (span_eq(record->method, SPAN("HEAD")))
+        add_option(command, "max-time", SPAN("10"));
+}
+
+static void add_version(struct command *command, const struct record *record)
+{
+    bool is_tls = span_eq(record->scheme, SPAN("https"));
+
+    if (record->request_version == HTTP_1_0)
+        add_flag(command, "http1.0");
+    else if (record->request_version == HTTP_2)
+        add_flag(command, is_tls ? "http2" : "http2-prior-knowledge");
+    else if (is_tls)
+        add_flag(command, "http1.1"); /* or curl offers HTTP/2 */
+}
+
+/* --- writing ------------------------------------------------------------------------------------------- */
+
+static void write_buf(FILE *out, struct strbuf *text)
+{
+    fwrite(strbuf_text(text), 1, text->len, out);
+    strbuf_reset(text);
+}
+
+/* Up to the URL on one line, then a line an option. */
+static void write_options(FILE *out, const struct command *command, bool with_fields)
+{
+    static const char *const letters[][2] = { { "request", "-X" }, { "header", "-H" }, { "head", "-I" } };
+    struct strbuf line = STRBUF_EMPTY;
+    bool is_behind_url = false;
+
+    for (size_t i = 0; i < command->count; i++) {
+        const struct option *option = &command->options[i];
+        bool is_url = strcmp(option->name, "url") == 0;
+        const char *letter = NULL;
+
+        if (!with_fields && strcmp(option->name, "header") == 0)
+            continue;
+        strbuf_add_str(&line, is_behind_url ? " \\\n  " : " ");
+        for (size_t j = 0; j < sizeof(letters) / sizeof(letters[0]); j++)
+            letter = strcmp(letters[j][0], option->name) == 0 ? letters[j][1] : letter;
+        if (letter != NULL)
+            strbuf_add_str(&line, letter);
+        else if (!is_url)
+            strbuf_printf(&line, "--%s", option->name);
+        if (option->value != NULL) {
+            if (!is_url)
+                strbuf_add_char(&line, ' ');
+            shell_add_word(&line, span_of(option->value));
+        }
+        is_behind_url = is_behind_url || is_url;
+        write_buf(out, &line);
+    }
+    strbuf_clear(&line);
+}
+
+/* Lines of base64 as they come. */
+struct base64_lines {
+    FILE *out;
+    unsigned char line[57]; /* makes 76 characters */
+    size_t len;
+};
+
+static void end_line(struct base64_lines *lines)
+{
+    struct strbuf text = STRBUF_EMPTY;
+
+    base64_add(&text, span_make(lines->line, lines->len));
+    strbuf_add_char(&text, '\n');
+    write_buf(lines->out, &text);
+    strbuf_clear(&text);
+    lines->len = 0;
+}
+
+static bool put_base64(void *self, struct span bytes, struct err *err)
+{
+    struct base64_lines *lines = self;
+
+    (void)err; /* the stream's error is looked at when everything is written */
+    while (bytes.len != 0) {
+        size_t room = sizeof(lines->line) - lines->len, len = bytes.len < room ? bytes.len : room;
+
+        memcpy(lines->line + lines->len, bytes.ptr, len);
+        lines->len += len;
+        bytes = span_from(bytes, len);
+        if (lines->len == sizeof(lines->line))
+            end_line(lines);
+    }
+    return true;
+}
+
+static bool write_base64(FILE *out, const struct export_source *source, const struct content *body,
+                         struct err *err)
+{
+    struct base64_lines lines = { .out = out };
+    bool ok = content_stream(source, body, put_base64, &lines, err);
+
+    if (lines.len != 0)
+        end_line(&lines);
+    return ok;
+}
+
+static void write_fields_file(FILE *out, const struct command *command)
+{
+    struct base64_lines lines = { .out = out };
+    struct err err; /* put_base64 has none */
+
+    fputs(" \\\n  -H @<(base64 -d <<'HEAD'\n", out);
+    for (size_t i = 0; i < command->count; i++) {
+        if (strcmp(command->options[i].name, "header") != 0)
+            continue;
+        put_base64(&lines, span_of(command->options[i].value), &err);
+        put_base64(&lines, SPAN("\n"), &err);
+    }
+    if (lines.len != 0)
+        end_line(&lines);
+    fputs("HEAD\n)", out);
+}
+
+static void write_short_body(FILE *out, struct span body)
+{
+    struct strbuf word = STRBUF_EMPTY;
+
+    fputs(" \\\n  --data-raw ", out);
+    shell_add_word(&word, body);
+    strbuf_add_char(&word, '\n');
+    write_buf(out, &word);
+    strbuf_clear(&word);
+}
+
+/* Two here-documents in one pipeline would be read in an order that nobody remembers: with a long head the
+ * body is a file, too. The pipe takes bash half the time and memory. */
+static bool write_command(const struct command *command, const struct export_source *source,
+                          const struct content *body, bool has_body, FILE *out, struct err *err)
+{
+    bool has_long_body = !body->is_whole || !body->is_text;
+    bool has_long_head = command->fields_bytes > MAX_FIELDS_BYTES;
+
+    if (has_long_body && !has_long_head)
+        fputs("base64 -d <<'BODY' | ", out);
+    fputs("curl -sS", out);
+    write_options(out, command, !has_long_head);
+    if (has_long_head)
+        write_fields_file(out, command);
+    if (!has_body) {
+        putc('\n', out);
+        return true;
+    }
+    if (!has_long_body) {
+        write_short_body(out, strbuf_span(&body->front));
+        return true;
+    }
+    fputs(has_long_head ? " \\\n  --data-binary @<(base64 -d <<'BODY'\n" : " \\\n  --data-binary @-\n", out);
+    if (!write_base64(out, source, body, err))
+        return false;
+    fputs(has_long_head ? "BODY\n)\n" : "BODY\n", out);
+    return true;
+}
+
+static void write_losses(FILE *out, const struct curl_losses *losses, bool is_head_with_body)
+{
+    if (losses->has_trailers)
+        fputs("# without its trailers: curl can't send any\n", out);
+    if (losses->unfit_fields != 0)
+        fprintf(out, "# without %u of its header fields: curl can't send their values\n",
+                losses->unfit_fields);
+    if (is_head_with_body)
+        fputs("# a HEAD with a body: curl waits for a body of the answer, too, and gives up after 10 s\n",
+              out);
+}
+
+bool curl_write(const struct export_source *source, const struct record *record, FILE *out,
+                struct curl_losses *out_losses, struct err *err)
+{
+    const struct record_fields as_it_is = { NULL, 0 };
+    struct curl_losses losses = { .has_trailers = record->request_trailers.count != 0 };
+    bool has_body = record->request_body.bytes != 0 || is_chunked(record), ok;
+    struct strbuf authority = STRBUF_EMPTY;
+    struct command command = { .count = 0 };
+    struct content body;
+    struct span value;
+
+    if (!content_read(source, &record->request_body, &as_it_is, MAX_BODY_BYTES, CONTENT_FRONT, &body, err))
+        return false;
+    add_version(&command, record);
+    if (record_find(&record->request_headers, SPAN("Accept-Encoding"), &value))
+        add_flag(&command, "compressed"); /* sends what is given below, and decodes the answer */
+    add_method(&command, record, has_body);
+    add_url(&command, record, &authority);
+    add_fields(&command, record, strbuf_span(&authority), &losses);
+    add_absent(&command, record, has_body);
+    write_losses(out, &losses, has_body && span_eq(record->method, SPAN("HEAD")));
+    ok = write_command(&command, source, &body, has_body, out, err);
+    *out_losses = losses;
+    command_clear(&command);
+    strbuf_clear(&authority);
+    content_clear(&body);
+    return ok;
+}
+
+/* --- the script ---------------------------------------------------------------------------------------- */
+
+static void write_comment(FILE *out, const struct record *record)
+{
+    char time[TEXT_TIME_BYTES];
+
+    text_time_ms(time, (int64_t)(record->started_us / 1000));
+    fprintf(out, "\n# exchange %u, %s, ", record->seq, time);
+    if (record->status != 0)
+        fprintf(out, "status %d\n", record->status);
+    else
+        fputs("no response\n", out);
+}
+
+static void write_left_out(FILE *out, const struct record *record, enum export_reason why)
+{
+    struct strbuf text = STRBUF_EMPTY, url = STRBUF_EMPTY;
+
+    record_add_url(record, &url);
+    strbuf_add_str(&text, "# ");
+    shell_add_comment(&text, record->method);
+    strbuf_add_char(&text, ' ');
+    shell_add_comment(&text, strbuf_span(&url));
+    strbuf_printf(&text, "\n# %s\n", export_reason_text(why));
+    write_buf(out, &text);
+    strbuf_clear(&text);
+    strbuf_clear(&url);
+}
+
+static bool write_exchange(struct export_job *job, const struct record *record, struct err *err)
+{
+    struct curl_losses losses;
+    enum export_reason why;
+
+    write_comment(job->out, record);
+    if (!curl_takes(record, &why)) {
+        write_left_out(job->out, record, why);
+        job_count_exchange(job, why, record);
+        return true;
+    }
+    if (!curl_write(job->source, record, job->out, &losses, err))
+        return false;
+    if (losses.has_trailers)
+        job_count_exchange(job, EXPORT_TRAILERS, record);
+    for (unsigned i = 0; i < losses.unfit_fields; i++)
+        job_count_exchange(job, EXPORT_HEADER_UNFIT, record);
+    job->report->written++;
+    return true;
+}
+
+bool export_curl(struct export_job *job, struct err *err)
+{
+    const struct export_source *source = job->source;
+    struct strbuf name = STRBUF_EMPTY;
+    const struct record *record;
+
+    shell_add_comment(&name, span_of(source->session->name));
+    fprintf(job->out,
+            "#!/usr/bin/env bash\n"
+            "# The requests of session '%s' in order, as they were captured.\n"
+            "# Content-Length, too: whoever changes a body changes it with it, or takes it out.\n",
+            strbuf_text(&name));
+    strbuf_clear(&name);
+    if (!source->rewind(source->self, err))
+        return false;
+    while (true) {
+        if (!source->next(source->self, &record, err))
+            return false;
+        if (record == NULL)
+            return true;
+        job->report->considered++;
+        if (!write_exchange(job, record, err))
+            return false;
+    }
+}

@@ -1,0 +1,80 @@
+/* Plain words stand as they are, others in '...'. Only what that can't hold makes it $'...': quotes, and
+ * bytes that are neither printable nor a line feed. */
+#include "capture/export/shell.h"
+
+#include <assert.h>
+
+static bool is_printable(char c)
+{
+    return c >= ' ' && c <= '~';
+}
+
+/* No shell gives these a meaning, wherever in a word they stand. */
+static bool is_plain(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           (c != '\0' && strchr("-_./:%+,@", c) != NULL);
+}
+
+static bool all(struct span bytes, bool (*is)(char c))
+{
+    for (size_t i = 0; i < bytes.len; i++)
+        if (!is(bytes.ptr[i]))
+            return false;
+    return true;
+}
+
+static bool fits_quotes(char c)
+{
+    return (is_printable(c) && c != '\'') || c == '\n';
+}
+
+static void add_hex(struct strbuf *out, char c)
+{
+    strbuf_printf(out, "\\x%02x", (unsigned char)c);
+}
+
+static void add_escaped(struct strbuf *out, char c)
+{
+    if (c == '\'' || c == '\\') {
+        strbuf_add_char(out, '\\');
+        strbuf_add_char(out, c);
+    } else if (c == '\r') {
+        strbuf_add_str(out, "\\r");
+    } else if (c == '\t') {
+        strbuf_add_str(out, "\\t");
+    } else if (c == '!') {
+        add_hex(out, c); /* after an escaped quote an interactive bash takes it for its history */
+    } else if (is_printable(c) || c == '\n') {
+        strbuf_add_char(out, c);
+    } else {
+        add_hex(out, c);
+    }
+}
+
+void shell_add_word(struct strbuf *out, struct span bytes)
+{
+    assert(bytes.len == 0 || memchr(bytes.ptr, '\0', bytes.len) == NULL);
+    if (bytes.len != 0 && all(bytes, is_plain)) {
+        strbuf_add(out, bytes);
+    } else if (all(bytes, fits_quotes)) {
+        strbuf_add_char(out, '\'');
+        strbuf_add(out, bytes);
+        strbuf_add_char(out, '\'');
+    } else {
+        strbuf_add_str(out, "$'");
+        for (size_t i = 0; i < bytes.len; i++)
+            add_escaped(out, bytes.ptr[i]);
+        strbuf_add_char(out, '\'');
+    }
+}
+
+void shell_add_comment(struct strbuf *out, struct span text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (is_printable(text.ptr[i]))
+            strbuf_add_char(out, text.ptr[i]);
+        else
+            add_hex(out, text.ptr[i]);
+    }
+}
