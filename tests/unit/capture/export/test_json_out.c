@@ -95,6 +95,23 @@ static void numbers_have_no_needless_zeros(void **state)
     assert_written("[\n\t84,\n\t0.25,\n\t-1,\n\t100.124\n]");
 }
 
+static void a_document_may_be_one_line(void **state)
+{
+    (void)state;
+    begin();
+    jout_init_line(&json, json.file);
+    jout_open_object(&json);
+    jout_member_str(&json, "a", "b\nc");
+    jout_key(&json, "d");
+    jout_open_array(&json);
+    jout_null(&json);
+    jout_raw(&json, "{\"e\":1}");
+    jout_close(&json);
+    jout_close(&json);
+    jout_end_document(&json);
+    assert_written("{\"a\":\"b\\nc\",\"d\":[null,{\"e\":1}]}\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -103,6 +120,7 @@ int main(void)
         cmocka_unit_test(a_byte_that_is_no_text_is_replaced_or_kept_as_a_character),
         cmocka_unit_test(base64_is_the_same_in_any_pieces),
         cmocka_unit_test(numbers_have_no_needless_zeros),
+        cmocka_unit_test(a_document_may_be_one_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -53,6 +53,8 @@ static void times_have_milliseconds_and_a_zone(void **state)
     (void)state;
     text_time_ms(text, 1795292040123);
     assert_string_equal(text, "2026-11-21T20:14:00.123Z");
+    text_time_us(text, 1795292040000042);
+    assert_string_equal(text, "2026-11-21T20:14:00.000042Z");
     text_time_ms(text, -1);
     assert_string_equal(text, "1969-12-31T23:59:59.999Z");
     text_time_ms(text, 253402300799000);
