@@ -384,12 +384,15 @@ struct base64_lines {
 
 static void end_line(struct base64_lines *lines)
 {
-    struct strbuf text = STRBUF_EMPTY;
+    char text[sizeof(lines->line) / 3 * 4 + 1];
+    size_t len = 0;
 
-    base64_add(&text, span_make(lines->line, lines->len));
-    strbuf_add_char(&text, '\n');
-    write_buf(lines->out, &text);
-    strbuf_clear(&text);
+    for (size_t at = 0; at < lines->len; at += 3, len += 4) {
+        size_t left = lines->len - at;
+        base64_group(lines->line + at, left < 3 ? (unsigned)left : 3, text + len);
+    }
+    text[len++] = '\n';
+    fwrite(text, 1, len, lines->out);
     lines->len = 0;
 }
 

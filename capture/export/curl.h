@@ -1,6 +1,6 @@
 /* curl: a captured request as a command that sends it again, byte for byte.
  *
- * The command is for bash and curl 7.75 or later (seen with 7.88). It sends method, target, header fields
+ * The command is for bash and curl 7.55 or later (seen with 7.88). It sends method, target, header fields
  * (their order, case and repeats) and body as the client did; curl adds nothing of its own. What stays
  * different, all of it with a reason that is not ours to remove:
  *

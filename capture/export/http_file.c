@@ -101,13 +101,15 @@ static void write_request_line(struct export_job *job, const struct record *reco
     strbuf_clear(&url);
 }
 
-/* Values one character a byte: that is how Node sends them. */
+/* Values one character a byte: that is how Node sends them. Host is the URL's: where it said something else the
+ * target decided, or it is in the URL already. */
 static void write_fields(struct export_job *job, const struct record *record)
 {
     struct strbuf text = STRBUF_EMPTY;
     struct policy_facts facts;
 
     policy_facts_init(&facts, record, true);
+    facts.is_host_elsewhere = false;
     for (size_t i = 0; i < record->request_headers.count; i++) {
         const struct record_field *field = &record->request_headers.items[i];
 
