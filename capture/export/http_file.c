@@ -101,8 +101,8 @@ static void write_request_line(struct export_job *job, const struct record *reco
     strbuf_clear(&url);
 }
 
-/* Values one character a byte: that is how Node sends them. Host is the URL's: where it said something else the
- * target decided, or it is in the URL already. */
+/* Values one character a byte: that is how Node sends them. Host is the URL's: where it said something else
+ * the target decided, or it is in the URL already. */
 static void write_fields(struct export_job *job, const struct record *record)
 {
     struct strbuf text = STRBUF_EMPTY;
