@@ -48,7 +48,7 @@ enum tap_time {
     TAP_T_CONNECT_START,
     TAP_T_CONNECT_END,
     TAP_T_TLS_START,
-    TAP_T_TLS_END, /* with the origin */
+    TAP_T_TLS_END, /* with the origin; of what failed, too, is told how far it came */
     TAP_T_SENT_FIRST,
     TAP_T_SENT_LAST, /* of the request, to the origin */
     TAP_T_RECEIVED_FIRST,

@@ -122,12 +122,16 @@ static void on_spare_open(void *self, struct upstream *u);
 static void on_spare_failed(void *self, int status, bool is_own, const char *error)
 {
     struct client *c = self;
+    struct upstream *spare = c->spare;
+    struct exchange *x;
 
     (void)status;
     c->spare = NULL;
     if (is_own || c->link.tls != NULL)
         return; /* a request may come, and its answer tells */
-    exchange_tunnel_end(client_tunnel_exchange(c), error);
+    x = client_tunnel_exchange(c);
+    upstream_tell_failed(spare, x);
+    exchange_tunnel_end(x, error);
 }
 
 static void on_spare_spoke(void *self, struct upstream *u)
@@ -178,11 +182,15 @@ static void on_alpn_open(void *self, struct upstream *u)
 static void on_alpn_failed(void *self, int status, bool is_own, const char *error)
 {
     struct client *c = self;
+    struct upstream *spare = c->spare;
+    struct exchange *x;
 
     (void)status;
     (void)is_own;
     c->spare = NULL;
-    exchange_tunnel_end(client_tunnel_exchange(c), error);
+    x = client_tunnel_exchange(c);
+    upstream_tell_failed(spare, x);
+    exchange_tunnel_end(x, error);
 }
 
 static const struct upstream_user alpn_user = { on_alpn_open, on_alpn_failed, NULL };
@@ -357,6 +365,7 @@ static void on_tunnel_failed(void *self, int status, bool is_own, const char *er
     struct client *c = self;
 
     (void)status;
+    upstream_tell_failed(c->upstream, c->exchange);
     c->upstream = NULL;
     exchange_tunnel_end(c->exchange, is_own ? "the tunnel would lead back to weir itself" : error);
 }

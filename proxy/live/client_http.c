@@ -146,6 +146,7 @@ static void on_upstream_open(void *self, struct upstream *u)
 static void on_upstream_failed(void *self, int status, bool is_own, const char *error)
 {
     struct client *c = self;
+    struct upstream *u = c->upstream;
 
     c->upstream = NULL;
     if (is_own) {
@@ -159,6 +160,7 @@ static void on_upstream_failed(void *self, int status, bool is_own, const char *
         strbuf_clear(&page);
         return;
     }
+    upstream_tell_failed(u, c->exchange);
     exchange_origin_failed(c->exchange, status, CUT_CLOSE, error);
 }
 

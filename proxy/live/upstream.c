@@ -192,6 +192,11 @@ static void fail(struct upstream *u, int status, bool is_own, enum cut how, cons
     u->is_broken = true;
     u->exchange = NULL;
     u->user = NULL;
+    if (u->phase == UPSTREAM_TLS &&
+        u->link.tls != NULL) { /* how far the handshake came, and what it showed */
+        u->tls_end_us = clock_mono_us();
+        u->tls_facts = tap_tls_new(tls_facts(u->link.tls));
+    }
     if (user != NULL) {
         struct strbuf text = STRBUF_EMPTY; /* error may live in u */
         strbuf_add_str(&text, error);
@@ -369,6 +374,13 @@ void upstream_carry(struct upstream *u, struct exchange *x)
     x->facts.attempts++;
 }
 
+void upstream_tell_failed(struct upstream *u, struct exchange *x)
+{
+    tell_times(u, x);
+    if (u->dial_attempts != 0)
+        x->facts.attempts++;
+}
+
 bool upstream_release(struct upstream *u, bool may_be_reused, bool owner_bound)
 {
     u->exchange = NULL;
@@ -485,6 +497,8 @@ static void on_error(void *self, const struct err *reason)
     struct err err = *reason;
 
     if (u->phase == UPSTREAM_TLS) {
+        if (err.code == ERR_TLS) /* what is wrong with a certificate names its host already */
+            err_add(&err, "TLS with '%s' at %s", u->key.name, u->address);
         fail(u, 502, false, CUT_CLOSE, err.text);
         return;
     }

@@ -33,7 +33,8 @@ bool upstream_key_eq(const struct upstream_key *a, const struct upstream_key *b)
 
 struct upstream_user {
     void (*on_open)(void *self, struct upstream *upstream);
-    /* Gone; status is what a client is told: 502, 504, or 0 when it is an own address (is_own). */
+    /* Gone, but for upstream_tell_failed() until this returns; status is what a client is told: 502, 504, or
+     * 0 when it is an own address (is_own). */
     void (*on_failed)(void *self, int status, bool is_own, const char *error);
     /* Before on_open's TLS: the TCP connection stands, and the origin has spoken first (only after
      * upstream_open with tcp_only). */
@@ -85,6 +86,8 @@ void upstream_run(struct upstream *upstream, struct exchange *exchange, bool is_
 /* Its bytes are those of a tunnel, which takes over its link; no request is sent, only its making is told to
  * the tunnel's exchange. */
 void upstream_carry(struct upstream *upstream, struct exchange *exchange);
+/* From inside on_failed: the exchange is told how far the making of the connection came. */
+void upstream_tell_failed(struct upstream *upstream, struct exchange *exchange);
 /* The exchange is over: back into the pool when both say so and nothing is left over, else closed.
  * owner_bound: not shared, stays with the caller; false: closed. */
 bool upstream_release(struct upstream *upstream, bool may_be_reused, bool owner_bound);

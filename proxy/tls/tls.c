@@ -145,6 +145,10 @@ static int verify_chain(X509_STORE_CTX *chain, void *arg)
         tls->why = tls_verify_why(chain, tls->host);
     }
     forget_errors();
+    if (!is_trusted && !client->is_insecure && tls->refused_cert == NULL) {
+        tls->refused_cert = X509_STORE_CTX_get0_cert(chain); /* the session never gets it */
+        X509_up_ref(tls->refused_cert);
+    }
     return is_trusted || client->is_insecure;
 }
 
@@ -276,6 +280,7 @@ void tls_free(struct tls *tls)
     mem_free(tls->offered_sni);
     mem_free(tls->host);
     mem_free(tls->why);
+    X509_free(tls->refused_cert);
     mem_free(tls);
 }
 

@@ -154,7 +154,7 @@ static void add_origin_cert(struct strbuf *json, const X509 *cert)
 
 static void add_client_role(struct strbuf *json, const struct tls *tls)
 {
-    const X509 *cert = SSL_get0_peer_certificate(tls->ssl);
+    const X509 *cert = tls->refused_cert != NULL ? tls->refused_cert : SSL_get0_peer_certificate(tls->ssl);
 
     add_member(json, "sni", span_of(SSL_get_servername(tls->ssl, TLSEXT_NAMETYPE_host_name)));
     if (cert != NULL)

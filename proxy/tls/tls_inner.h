@@ -53,7 +53,8 @@ struct tls {
     struct tls_sessions *sessions;
     struct strbuf session_key;
     char *host;
-    char *why; /* the origin's certificate is not trusted; NULL: it is, or has not come yet */
+    char *why;          /* the origin's certificate is not trusted; NULL: it is, or has not come yet */
+    X509 *refused_cert; /* the one that why is about when the handshake ends with it; NULL: none */
     bool is_cert_requested;
 };
 

@@ -21,6 +21,12 @@ test('origins that can\'t be reached or trusted', async (t) => {
     return c.text;
   };
 
+  // How far it came is recorded of what failed, too.
+  const reached = (row, port) => {
+    assert.deepEqual([row.origin_addr, row.attempts], [`127.0.0.1:${port}`, 1]);
+    assert.ok(row.t_connect_start <= row.t_connect_end);
+  };
+
   await t.test('refused: text for programs, a page for browsers', async () => {
     const url = `http://127.0.0.1:${gone.port}/`;
     const text = await failed(await connect(t, w.weir.port), url, 'x', '*/*');
@@ -31,6 +37,7 @@ test('origins that can\'t be reached or trusted', async (t) => {
     assert.deepEqual(rows.map((row) => [row.status, row.state]), [[502, 2], [502, 2]]);
     assert.match(rows[0].error, /refused/i);
     assert.equal(rows[0].flags & 64, 64, 'weir\'s own');
+    for (const row of rows) reached(row, gone.port);
   });
 
   await t.test('a name that does not exist', async () => {
@@ -64,13 +71,22 @@ test('origins that can\'t be reached or trusted', async (t) => {
       assert.equal(row.scheme, 'https');
       assert.equal(row.status, 502);
       assert.match(row.error, why);
+      reached(row, origin.port);
+      assert.ok(row.t_tls_start <= row.t_tls_end);
+      const [{ facts }] = await w.weir.query(`select facts from tls where id = ${row.origin_tls}`);
+      const { verified, why: told, fingerprint_sha256: fingerprint } = JSON.parse(facts);
+      assert.deepEqual([verified, told, fingerprint.length], [false, row.error, 64]);
       assert.ok(origin.connections.every((o) => o.bytes.length === 0), 'not a byte of the request');
     });
 
   await t.test('TLS with an origin that speaks none', async () => {
     const origin = await rawOrigin(t, (socket) => socket.once('data', () => socket.end('HTTP/1.1 400 Bad\r\n\r\n')));
     const c = await secure(await tunnel(t, w.weir, origin.port), { ca: fs.readFileSync(w.weir.ca) });
-    assert.match(await failed(c, '/', `127.0.0.1:${origin.port}`, '*/*'), /^HTTP\/1.1 502 /);
+    assert.match(await failed(c, '/', `127.0.0.1:${origin.port}`, '*/*'),
+      new RegExp(`^HTTP/1.1 502 [^]*weir: TLS with 'localhost' at 127\\.0\\.0\\.1:${origin.port}: what the origin sends is not TLS`));
+    const [row] = await w.recorded(origin.port);
+    reached(row, origin.port);
+    assert.ok(row.t_tls_start <= row.t_tls_end);
   });
 
   await t.test('--insecure takes them all', async (t) => {
