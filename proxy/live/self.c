@@ -163,6 +163,7 @@ struct http_head *self_answer(struct live *live, const char *ip, struct span tar
     struct http_head *head;
 
     url_split_target(target, &path, &query);
+    path.len = span_find(path, '#');
     if (span_eq(path, SPAN("/"))) {
         struct authority reached;
         add_page(out_body, ca, is_trusted, is_direct(request, &reached) ? &reached : NULL);

@@ -20,10 +20,13 @@ static bool absolute_target(const struct http_head *head, struct strbuf *scratch
                             struct span *out_path, struct err *err)
 {
     struct url url;
+    struct span rest;
     uint16_t default_port;
 
     if (!url_parse(head->target, &url, err))
         return false;
+    /* All that follows the authority: a fragment has no business there, but it is the origin's to drop. */
+    rest = span_from(head->target, (size_t)(url.target.ptr - head->target.ptr));
     default_port = url_default_port(url.scheme);
     if (default_port == 0)
         return err_set(err, ERR_URL, "scheme '%.*s' can't be forwarded: only http and https",
@@ -32,14 +35,14 @@ static bool absolute_target(const struct http_head *head, struct strbuf *scratch
     out_target->port = url.authority.port != 0 ? url.authority.port : default_port;
     out_target->is_tls = span_ieq(url.scheme, SPAN("https"));
     /* RFC 9112 §3.2.4: OPTIONS without a path asks about the server as a whole. */
-    if (url.target.len != 0 && url.target.ptr[0] == '/') {
-        *out_path = url.target;
-    } else if (url.target.len == 0) {
+    if (rest.len != 0 && rest.ptr[0] == '/') {
+        *out_path = rest;
+    } else if (rest.len == 0) {
         *out_path = span_eq(head->method, SPAN("OPTIONS")) ? SPAN("*") : SPAN("/");
-    } else { /* "http://host?query" */
+    } else { /* "http://host?query", "http://host#fragment" */
         strbuf_reset(scratch);
         strbuf_add_char(scratch, '/');
-        strbuf_add(scratch, url.target);
+        strbuf_add(scratch, rest);
         *out_path = strbuf_span(scratch);
     }
     return true;

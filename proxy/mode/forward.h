@@ -1,7 +1,7 @@
 /* forward: who is meant by a request to a forward proxy (RFC 9112 §3.2).
  *
- * absolute-form names the origin, authority-form (CONNECT) asks for a tunnel, origin-form is meant for weir
- * itself. */
+ * absolute-form names the origin, which is sent all that follows the authority as it came, a fragment too;
+ * authority-form (CONNECT) asks for a tunnel, origin-form is meant for weir itself. */
 #ifndef WEIR_MODE_FORWARD_H
 #define WEIR_MODE_FORWARD_H
 

@@ -46,6 +46,13 @@ static void an_absolute_target_names_the_origin(void **state)
         { "OPTIONS", "http://x", "x", "*", 80, false },
         { "OPTIONS", "http://x/", "x", "/", 80, false },
         { "GET", "http://[::1]:8080/p", "::1", "/p", 8080, false },
+        /* Whoever sends a fragment has it passed on: all after the authority is the client's to say. */
+        { "GET", "http://x/a#f", "x", "/a#f", 80, false },
+        { "GET", "http://x/a?b#c#d?e", "x", "/a?b#c#d?e", 80, false },
+        { "GET", "http://x/#", "x", "/#", 80, false },
+        { "GET", "http://x#f", "x", "/#f", 80, false },
+        { "GET", "http://x?q#f", "x", "/?q#f", 80, false },
+        { "OPTIONS", "http://x#f", "x", "/#f", 80, false },
     };
 
     (void)state;
