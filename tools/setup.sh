@@ -53,8 +53,7 @@ setup_find_test() {
     setup_command mandoc mandoc
     setup_command zsh zsh
     setup_command node nodejs
-    # A Node.js from elsewhere brings its own npm, and clashes with Debian's package of it.
-    command -v npm >/dev/null 2>&1 || command -v node >/dev/null 2>&1 || setup_missing+=(npm)
+    setup_command npm npm # a Node.js from elsewhere brings its own
     # Another Python may hide the system's, which is the one that the package is for.
     python3 -c 'import requests' 2>/dev/null || /usr/bin/python3 -c 'import requests' 2>/dev/null ||
         setup_missing+=(python3 python3-requests)
