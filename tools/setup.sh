@@ -104,6 +104,20 @@ setup_test() {
     setup_install && setup_install_clang_runtime
 }
 
+# The Node.js that runs the tests: the system's, or, where that is older than 20 (Debian 12's is), the one among the tests' packages.
+setup_node() {
+    local machine
+    if [ "$(node -p 'process.versions.node.split(".")[0]')" -ge 20 ]; then
+        command -v node
+        return
+    fi
+    case $(uname -m) in
+    aarch64) machine=arm64 ;;
+    *) machine=x64 ;;
+    esac
+    echo "$setup_root/tests/node_modules/node-linux-$machine/bin/node"
+}
+
 # setup_compile PRESET [TARGET...]: configured and built; silent unless it fails.
 setup_compile() {
     local preset=$1 log

