@@ -70,6 +70,9 @@ void sqlite_bind_filter(sqlite3_stmt *statement, int first, const struct filter_
 /* --- STORE.lock ---------------------------------------------------------------------------------------- */
 
 /* Takes the session's byte for as long as the store is open. *out_taken false: somebody else has it. */
+/* Held while a store is made or brought up to date: a second weir that starts meanwhile waits for a moment. */
+bool sqlite_lock_making(struct store *store, struct err *err);
+void sqlite_unlock_making(struct store *store);
 bool sqlite_lock_session(struct store *store, int64_t session, bool *out_taken, struct err *err);
 void sqlite_unlock_session(struct store *store, int64_t session);
 /* Whether somebody holds it. When that can't be found out, yes. */

@@ -7,6 +7,9 @@
 #include "capture/store/sqlite.h"
 #include "proxy/base/mem.h"
 
+/* Sessions are numbered from 1. */
+#define MAKING_BYTE 0
+
 /* -1 with errno set. A reader opens it for reading and never makes it. */
 static int lock_file(struct store *store)
 {
@@ -24,6 +27,24 @@ static int lock_file(struct store *store)
 static struct flock byte_lock(int64_t session, short type)
 {
     return (struct flock){ .l_type = type, .l_whence = SEEK_SET, .l_start = session, .l_len = 1 };
+}
+
+bool sqlite_lock_making(struct store *store, struct err *err)
+{
+    struct flock lock = byte_lock(MAKING_BYTE, F_WRLCK);
+    int fd = lock_file(store);
+
+    if (fd < 0)
+        return err_sys(err, errno, "lock file '%s.lock'", store->path);
+    while (fcntl(fd, F_OFD_SETLKW, &lock) != 0)
+        if (errno != EINTR)
+            return err_sys(err, errno, "lock file '%s.lock' can't be locked", store->path);
+    return true;
+}
+
+void sqlite_unlock_making(struct store *store)
+{
+    sqlite_unlock_session(store, MAKING_BYTE);
 }
 
 bool sqlite_lock_session(struct store *store, int64_t session, bool *out_taken, struct err *err)

@@ -165,16 +165,28 @@ static bool is_empty(struct store *store, bool *out_empty, struct err *err)
     return true;
 }
 
+/* A writer looks at one moment: another weir may be making the store just now, and between two looks it would
+ * be somebody else's. A reader, which may have to open the file anew, finds no store then and says so. */
+static bool read_all_marks(struct store *store, int64_t *out_application, int64_t *out_version,
+                           bool *out_empty, struct err *err)
+{
+    bool is_writer = store->mode == STORE_WRITE;
+    bool ok = !is_writer || sqlite_exec(store, "BEGIN", err);
+
+    ok = ok && read_mark(store, out_application, out_version, err) && is_empty(store, out_empty, err);
+    if (is_writer)
+        sqlite3_exec(store->db, "COMMIT", NULL, NULL, NULL); /* nothing was written: it can't matter */
+    return ok;
+}
+
 static bool check_mark(struct store *store, int64_t *out_version, struct err *err)
 {
     int64_t application = 0;
     bool empty = false;
 
-    if (!read_mark(store, &application, out_version, err))
+    if (!read_all_marks(store, &application, out_version, &empty, err))
         return false;
     if (application != STORE_APPLICATION_ID) {
-        if (!is_empty(store, &empty, err))
-            return false;
         if (application != 0 || !empty || *out_version != 0)
             return err_set(err, ERR_STORE,
                            "'%s' is a database of another program: choose another file with --store",
@@ -244,6 +256,22 @@ static bool set_up(struct store *store, int64_t version, struct err *err)
     return true;
 }
 
+/* What is not ours is refused before anything is made beside it; what is missing is made by one weir at a
+ * time. */
+static bool prepare(struct store *store, struct err *err)
+{
+    bool is_writer = store->mode == STORE_WRITE;
+    int64_t version = 0;
+    bool ok;
+
+    if (!check_mark(store, &version, err) || (is_writer && !sqlite_lock_making(store, err)))
+        return false;
+    ok = set_up(store, version, err);
+    if (is_writer)
+        sqlite_unlock_making(store);
+    return ok;
+}
+
 static bool read_body(void *self, int64_t body, store_sink sink, void *sink_self, struct err *err)
 {
     return store_body_read(self, body, sink, sink_self, err);
@@ -264,14 +292,12 @@ static int after_commit(void *self, sqlite3 *db, const char *name, int pages)
 bool store_open(const char *path, enum store_mode mode, struct store **out_store, struct err *err)
 {
     struct store *store = mem_new(struct store);
-    int64_t version = 0;
     bool ok = false;
 
     store->mode = mode;
     store->lock_fd = -1;
     if (!refuse_other_kinds(path, err) || (mode == STORE_WRITE && !make_private_file(path, err)) ||
-        !resolve(path, &store->path, err) || !open_handle(store, err) || !check_mark(store, &version, err) ||
-        !set_up(store, version, err) ||
+        !resolve(path, &store->path, err) || !open_handle(store, err) || !prepare(store, err) ||
         !filter_functions_register(store->db, &(struct filter_bodies){ read_body, store }, err))
         goto out;
     sqlite3_wal_hook(store->db, after_commit, store);
