@@ -247,6 +247,8 @@ static bool say_side(const struct showing *showing, enum http_role side, struct 
     say_fields(showing, side == HTTP_REQUEST ? &record->request_headers : &record->response_headers);
     if (!say_body(showing, side, err))
         return false;
+    if (trailers->count != 0)
+        putchar('\n'); /* they are not the body's last lines */
     say_fields(showing, trailers);
     return true;
 }

@@ -335,6 +335,6 @@ bool export_cookies_playwright(struct export_job *job, struct err *err)
     jout_close(json);
     jout_close(json);
     jout_end_document(json);
-    job_count(job, EXPORT_LOCAL_STORAGE, "storageState");
+    job->report->reasons[EXPORT_LOCAL_STORAGE].count++; /* of no cookie: there is no first one */
     return true;
 }

@@ -84,7 +84,8 @@ const char *export_reason_text(enum export_reason reason)
             "left out: cookies that differ in being host-only alone: tough-cookie keeps one",
         [EXPORT_COOKIE_PARTITIONED] = "partitioned cookies, written as plain ones",
         [EXPORT_COOKIE_INFERRED] = "cookies that were only seen being sent: their attributes are inferred",
-        [EXPORT_LOCAL_STORAGE] = "a proxy can't see localStorage: \"origins\" is empty",
+        [EXPORT_LOCAL_STORAGE] =
+            "storageState without localStorage, which a proxy can't see: its \"origins\" are empty",
     };
 
     return texts[reason];

@@ -351,7 +351,7 @@ bool store_session_delete(struct store *store, int64_t session, struct err *err)
     if (!sqlite_lock_session(store, session, &taken, err))
         return false;
     if (!taken)
-        return err_set(err, ERR_USAGE, "session %lld is being recorded: end it first", (long long)session);
+        return err_set(err, ERR_FOUND, "session %lld is being recorded: end it first", (long long)session);
     query = query_begin(store, HIDE);
     query_int(&query, session);
     ok = query_run(&query, err) && sqlite_purge_session(store, session, err);

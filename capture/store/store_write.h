@@ -27,7 +27,7 @@ bool store_session_end(struct store *store, int64_t session, struct err *err);
 /* ERR_FOUND: another session has that name. The name must be a good one (session_check_name). */
 bool store_session_rename(struct store *store, int64_t session, const char *name, struct err *err);
 /* Hides the session at once, then takes it out in short batches, with the bodies that nobody else uses, and
- * gives room back to the file system. ERR_USAGE: it is being recorded. */
+ * gives room back to the file system. ERR_FOUND: it is being recorded. */
 bool store_session_delete(struct store *store, int64_t session, struct err *err);
 /* Mends the sessions whose weir was killed (open exchanges become aborted, what the filter had not decided is
  * decided, the state becomes interrupted) and finishes deletions that were cut. In short batches. Comes

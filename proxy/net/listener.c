@@ -90,8 +90,8 @@ static bool bind_failed(const struct address *address, int errno_value, struct e
     if (errno_value != EADDRINUSE)
         return err_sys(err, errno_value, "listening on %s", where);
     if (port_holder_find(address, holder, sizeof holder))
-        return err_set(err, ERR_SYS, "%s is in use by %s", where, holder);
-    return err_set(err, ERR_SYS, "%s is in use", where);
+        return err_set(err, ERR_SYS, "%s is in use by %s: end that, or take another port", where, holder);
+    return err_set(err, ERR_SYS, "%s is in use: take another port", where);
 }
 
 bool listen_bind(const struct address *address, unsigned count, int *out_fds, struct address *out_bound,

@@ -80,6 +80,8 @@ CREATE TABLE exchange (
     origin_tls INTEGER,
     error TEXT,
     attempts INTEGER NOT NULL DEFAULT 0,
+    -- 1 on a connection used before, 2 sent again, 4 Host is not what was dialled, 8 the origin left out close_notify,
+    -- 16 tunnel, 32 upgraded, 64 the response is weir's own, 128 the origin asked for a client certificate
     flags INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 -- What is to be mended when weir was killed.
