@@ -172,13 +172,23 @@ static const char *version_text(int version)
     return version == HTTP_1_0 ? "HTTP/1.0" : version == HTTP_2 ? "HTTP/2" : "HTTP/1.1";
 }
 
+static void add_authority(struct strbuf *line, const struct record *record)
+{
+    bool is_ipv6 = memchr(record->host.ptr, ':', record->host.len) != NULL;
+
+    strbuf_printf(line, is_ipv6 ? "[%.*s]:%u" : "%.*s:%u", SPAN_ARG(record->host), (unsigned)record->port);
+}
+
 static void say_start_line(const struct showing *showing, enum http_role side)
 {
     const struct record *record = showing->record;
     struct strbuf line = STRBUF_EMPTY;
 
     if (side == HTTP_REQUEST) {
-        strbuf_printf(&line, "%.*s %.*s", SPAN_ARG(record->method), SPAN_ARG(record->path));
+        strbuf_printf(&line, "%.*s ", SPAN_ARG(record->method));
+        if ((record->flags & TAP_TUNNEL) != 0) /* CONNECT: its target is host and port, which is no path */
+            add_authority(&line, record);
+        strbuf_add(&line, record->path);
         if (record->query.ptr != NULL)
             strbuf_printf(&line, "?%.*s", SPAN_ARG(record->query));
         strbuf_printf(&line, " %s", version_text(record->request_version));

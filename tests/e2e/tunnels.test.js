@@ -27,8 +27,10 @@ test('what is no HTTP is relayed', async (t) => {
       c.finish();
       return { end: await c.end };
     },
-    check: ([row], way) => {
+    check: async ([row], way) => {
       assert.equal(row.method, 'CONNECT');
+      const { stdout } = await w.weir.command(['show', String(row.seq)]);
+      assert.match(stdout, new RegExp(`^CONNECT 127\\.0\\.0\\.1:${row.port} HTTP/1\\.1$`, 'm'));
       assert.equal(row.scheme, way === 'inner' ? 'tcp' : 'tls');
       assert.equal(row.state, 1);
       assert.equal(row.tunnel_received_bytes, BANNER.length + 8 + 9);
