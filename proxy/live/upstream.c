@@ -35,7 +35,7 @@ void upstream_key_make(struct upstream_key *key, const struct target *target, co
     key->target.port = target->port;
     key->target.is_tls = target->is_tls;
     memcpy(key->name, name, name_len);
-    if (alpn.len <= sizeof key->alpn) {
+    if (alpn.len != 0 && alpn.len <= sizeof key->alpn) {
         memcpy(key->alpn, alpn.ptr, alpn.len);
         key->alpn_len = (uint8_t)alpn.len;
     }
