@@ -34,7 +34,7 @@ static void find_path(struct match *match)
     if (head != NULL && span_eq(head->method, SPAN("CONNECT")))
         target = SPAN_NONE;
     else if (target.len != 0 && target.ptr[0] != '/' && url_parse(target, &url, &ignored))
-        target = url.target;
+        target = url.rest;
     url_split_target(target, &match->path, &match->query);
 }
 

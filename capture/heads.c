@@ -14,7 +14,7 @@ void heads_path(const struct http_head *head, struct span *out_path, struct span
     if (span_eq(head->method, SPAN("CONNECT")))
         target = SPAN("");
     else if (target.len != 0 && target.ptr[0] != '/' && url_parse(target, &url, &no_url))
-        target = url.target;
+        target = url.rest;
     url_split_target(target, out_path, out_query);
 }
 

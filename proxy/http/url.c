@@ -131,8 +131,8 @@ bool url_parse(struct span text, struct url *out_url, struct err *err)
     }
     if (!url_parse_authority(span_sub(rest, 0, end), &url.authority, err))
         return false;
-    url.target = span_from(rest, end);
-    url.target.len = span_find(url.target, '#');
+    url.rest = span_from(rest, end);
+    url.target = span_sub(url.rest, 0, span_find(url.rest, '#'));
     *out_url = url;
     return true;
 }

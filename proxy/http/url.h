@@ -31,6 +31,7 @@ struct url {
     /* Path and query as they came, without fragment: "" when the URL ends after its authority, and without
      * the '/' when a '?' comes right after it. */
     struct span target;
+    struct span rest; /* the same with the fragment: all that follows the authority */
 };
 
 /* "scheme://authority/path?query". The spans are borrowed from text. A userinfo part is refused, so are

@@ -20,13 +20,10 @@ static bool absolute_target(const struct http_head *head, struct strbuf *scratch
                             struct span *out_path, struct err *err)
 {
     struct url url;
-    struct span rest;
     uint16_t default_port;
 
     if (!url_parse(head->target, &url, err))
         return false;
-    /* All that follows the authority: a fragment has no business there, but it is the origin's to drop. */
-    rest = span_from(head->target, (size_t)(url.target.ptr - head->target.ptr));
     default_port = url_default_port(url.scheme);
     if (default_port == 0)
         return err_set(err, ERR_URL, "scheme '%.*s' can't be forwarded: only http and https",
@@ -34,15 +31,16 @@ static bool absolute_target(const struct http_head *head, struct strbuf *scratch
     memcpy(out_target->host, url.authority.host, sizeof out_target->host);
     out_target->port = url.authority.port != 0 ? url.authority.port : default_port;
     out_target->is_tls = span_ieq(url.scheme, SPAN("https"));
-    /* RFC 9112 §3.2.4: OPTIONS without a path asks about the server as a whole. */
-    if (rest.len != 0 && rest.ptr[0] == '/') {
-        *out_path = rest;
-    } else if (rest.len == 0) {
+    /* A fragment has no business in a target, but it is the origin's to drop.
+     * RFC 9112 §3.2.4: OPTIONS without a path asks about the server as a whole. */
+    if (url.rest.len != 0 && url.rest.ptr[0] == '/') {
+        *out_path = url.rest;
+    } else if (url.rest.len == 0) {
         *out_path = span_eq(head->method, SPAN("OPTIONS")) ? SPAN("*") : SPAN("/");
     } else { /* "http://host?query", "http://host#fragment" */
         strbuf_reset(scratch);
         strbuf_add_char(scratch, '/');
-        strbuf_add(scratch, rest);
+        strbuf_add(scratch, url.rest);
         *out_path = strbuf_span(scratch);
     }
     return true;

@@ -15,6 +15,8 @@ static void a_path_is_as_sent_in_every_form_of_target(void **state)
         { "GET", "/", "/", NULL },
         { "GET", "/?", "/", "" },
         { "GET", "http://a.test:81/p?q", "/p", "q" },
+        { "GET", "http://a.test/p#f", "/p#f", NULL }, /* the origin has got it like that */
+        { "GET", "http://a.test/p?q#f", "/p", "q#f" },
         { "GET", "http://a.test", "", NULL },
         { "OPTIONS", "*", "*", NULL },
         { "CONNECT", "a.test:443", "", NULL },

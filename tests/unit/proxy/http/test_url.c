@@ -105,6 +105,7 @@ static void url_is(const char *text, const char *scheme, const char *host, unsig
     assert_string_equal(url.authority.host, host);
     assert_int_equal(url.authority.port, port);
     assert_true(span_eq(url.target, span_of(target)));
+    assert_true(span_starts(url.rest, url.target) && url.rest.ptr + url.rest.len == text + strlen(text));
 }
 
 static void a_url_is_taken_apart_as_it_came(void **state)
