@@ -348,3 +348,13 @@ time_t leaf_not_after(const struct leaf *leaf)
 {
     return leaf->not_after;
 }
+
+bool leaf_key_digest(const struct leaf *leaf, unsigned char out_digest[32], struct err *err)
+{
+    unsigned char *der = NULL;
+    int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(leaf->cert), &der);
+    bool ok = len > 0 && EVP_Digest(der, (size_t)len, out_digest, NULL, EVP_sha256(), NULL) == 1;
+
+    OPENSSL_free(der);
+    return ok || err_set(err, ERR_CERT, "the digest of a leaf's key can't be made");
+}

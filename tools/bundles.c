@@ -1,4 +1,6 @@
 #include <errno.h>
+#include <ftw.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -33,20 +35,32 @@ failed:
     return false;
 }
 
+static int remove_one(const char *path, const struct stat *status, int type, struct FTW *where)
+{
+    (void)status;
+    (void)type;
+    (void)where;
+    remove(path);
+    return 0;
+}
+
 void bundles_free(struct bundles *bundles)
 {
     if (bundles == NULL)
         return;
     if (bundles->dir != NULL) {
         /* Of files that are gone already nothing needs saying. */
-        unlink(bundles->pem_path);
-        unlink(bundles->jks_path);
-        rmdir(bundles->dir);
+        nftw(bundles->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     }
     mem_free(bundles->pem_path);
     mem_free(bundles->jks_path);
     mem_free(bundles->dir);
     mem_free(bundles);
+}
+
+const char *bundles_dir(const struct bundles *bundles)
+{
+    return bundles->dir;
 }
 
 const char *bundles_pem_path(const struct bundles *bundles)

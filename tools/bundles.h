@@ -14,6 +14,7 @@ bool bundles_make(const struct ca *ca, struct bundles **out_bundles, struct err 
 /* Removes the files and the folder; NULL is fine. */
 void bundles_free(struct bundles *bundles);
 
+const char *bundles_dir(const struct bundles *bundles); /* all below it goes with it */
 const char *bundles_pem_path(const struct bundles *bundles);
 const char *bundles_jks_path(const struct bundles *bundles);
 

@@ -25,6 +25,7 @@
 #include "proxy/live/proxy.h"
 #include "proxy/net/mailbox.h"
 #include "proxy/net/worker.h"
+#include "tools/browser.h"
 #include "tools/bundles.h"
 #include "tools/command.h"
 #include "tools/config.h"
@@ -360,8 +361,8 @@ static bool start_command(struct run *run, int *out_status, struct err *err)
 {
     struct strbuf proxy = STRBUF_EMPTY;
     struct launch_route route;
-    char **env;
-    bool ok;
+    char **env, **argv = NULL;
+    bool ok = true;
 
     if (!bundles_make(run->ca, &run->bundles, err))
         return false;
@@ -373,7 +374,12 @@ static bool start_command(struct run *run, int *out_status, struct err *err)
         .jks_password = BUNDLE_JKS_PASSWORD,
     };
     env = launch_env(environ, &route);
-    ok = launch_start(run->args->command, env, &run->descriptors, &run->child, out_status, err);
+    if (browser_is_chromium(run->args->command[0]))
+        ok = browser_chromium_argv(run->args->command, route.proxy, run->ca, bundles_dir(run->bundles), &argv,
+                                   err);
+    ok = ok && launch_start(argv != NULL ? argv : run->args->command, env, &run->descriptors, &run->child,
+                            out_status, err);
+    browser_argv_free(argv);
     launch_env_free(env);
     strbuf_clear(&proxy);
     return ok;

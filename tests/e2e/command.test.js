@@ -155,10 +155,21 @@ test('Node with an agent that reads the environment', async (t) => {
   await assertCaptured(it, HOST);
 });
 
+test('Chromium by itself: a profile that trusts us, loopback too', { skip: chromium.missing }, async (t) => {
+  const it = await setUpOrigin(t, { names: ['localhost'], host: 'localhost' });
+  const { code, stdout, stderr } = await it.capture([chromium.CHROMIUM, '--headless', '--no-sandbox', '--disable-gpu',
+    '--disable-background-networking', '--disable-component-update', '--dump-dom', it.url], { options: ['--filter', 'host:localhost'] });
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /hello from the origin/);
+  await assertCaptured(it, 'localhost');
+  assert.deepEqual(fs.readdirSync(it.tmp).filter((name) => name.startsWith('weir-')), [], 'the profile went with the capture');
+});
+
 test('Chromium after `weir ca trust`', { skip: chromium.missing }, async (t) => {
   const it = await setUpOrigin(t, { names: [ANY], host: ANY });
-  const command = [chromium.CHROMIUM, '--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking',
-    '--disable-component-update', '--dump-dom', it.url];
+  // Started by something else than weir, it has no switches of ours.
+  const command = ['sh', '-c', 'exec "$@"', 'sh', chromium.CHROMIUM, '--headless', '--no-sandbox', '--disable-gpu',
+    '--disable-background-networking', '--disable-component-update', '--dump-dom', it.url];
   assert.equal((await it.weir.command(['ca', 'create'])).code, 0);
   const before = await it.capture(command, { options: ['--filter', `host:${ANY}`] });
   assert.doesNotMatch(before.stdout, /hello/);
