@@ -43,6 +43,8 @@ static bool is_full(const struct side *side)
 
 static void balance(struct exchange *x)
 {
+    if (x->facts.flags & TAP_UPGRADED)
+        return; /* the tunnel sees to its own two sides */
     set_reading(&x->client, &x->client_reading, !x->is_slowed && !is_full(&x->origin));
     set_reading(&x->origin, &x->origin_reading, !x->is_slowed && !is_full(&x->client));
 }
