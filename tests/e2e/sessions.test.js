@@ -38,15 +38,15 @@ test('SIGUSR1 pauses a capture, SIGUSR2 resumes it; what passes meanwhile passes
 });
 
 test('the name of an ended session continues it, that of a running one is refused', async (t) => {
-  const { weir, get, paths, sessions } = await setUp(t, ['--session', 'work']);
+  const { weir, get, paths, sessions } = await setUp(t, ['--session', 'evening']);
   await get('/one');
   const second = new Weir(weir.dir);
-  await assert.rejects(second.start(['--session', 'work']), /work/);
+  await assert.rejects(second.start(['--session', 'evening']), /evening/);
   await weir.stop();
-  await weir.start(['--session', 'work']);
+  await weir.start(['--session', 'evening']);
   await get('/two');
   await weir.stop();
-  assert.deepEqual((await sessions()).map((s) => [s.name, s.exchanges, s.state]), [['work', 2, 'ended']]);
+  assert.deepEqual((await sessions()).map((s) => [s.name, s.exchanges, s.state]), [['evening', 2, 'ended']]);
   assert.deepEqual(await paths(), ['/one', '/two']);
   for (const bad of ['12', 'a/b', '']) {
     const { code, stderr } = await weir.command(['capture', '--listen', '127.0.0.1:0', '--session', bad]);
