@@ -4,6 +4,21 @@
 
 #include "proxy/http/url.h"
 
+const char *const record_time_names[TAP_T_COUNT] = {
+    [TAP_T_ACCEPTED] = "accepted",
+    [TAP_T_DNS_START] = "dns_start",
+    [TAP_T_DNS_END] = "dns_end",
+    [TAP_T_CONNECT_START] = "connect_start",
+    [TAP_T_CONNECT_END] = "connect_end",
+    [TAP_T_TLS_START] = "tls_start",
+    [TAP_T_TLS_END] = "tls_end",
+    [TAP_T_SENT_FIRST] = "sent_first",
+    [TAP_T_SENT_LAST] = "sent_last",
+    [TAP_T_RECEIVED_FIRST] = "received_first",
+    [TAP_T_RECEIVED_LAST] = "received_last",
+    [TAP_T_DONE] = "done",
+};
+
 bool record_find(const struct record_fields *fields, struct span name, struct span *out_value)
 {
     for (size_t i = 0; i < fields->count; i++) {

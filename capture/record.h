@@ -60,6 +60,9 @@ struct record {
     unsigned attempts, flags;           /* enum tap_flag */
 };
 
+/* What each of the times is called in JSON, by enum tap_time. */
+extern const char *const record_time_names[TAP_T_COUNT];
+
 /* The first field of that name, case ignored. */
 bool record_find(const struct record_fields *fields, struct span name, struct span *out_value);
 /* All values of that name joined by ", "; false when there is none. out is appended to. */

@@ -370,24 +370,10 @@ static void set_parsed(json_t *object, const char *key, struct span text)
 
 static json_t *times_object(const struct record *record)
 {
-    static const char *const names[TAP_T_COUNT] = {
-        [TAP_T_ACCEPTED] = "accepted",
-        [TAP_T_DNS_START] = "dns_start",
-        [TAP_T_DNS_END] = "dns_end",
-        [TAP_T_CONNECT_START] = "connect_start",
-        [TAP_T_CONNECT_END] = "connect_end",
-        [TAP_T_TLS_START] = "tls_start",
-        [TAP_T_TLS_END] = "tls_end",
-        [TAP_T_SENT_FIRST] = "sent_first",
-        [TAP_T_SENT_LAST] = "sent_last",
-        [TAP_T_RECEIVED_FIRST] = "received_first",
-        [TAP_T_RECEIVED_LAST] = "received_last",
-        [TAP_T_DONE] = "done",
-    };
     json_t *object = json_object();
 
     for (size_t i = 0; i < TAP_T_COUNT; i++)
-        json_object_set_new(object, names[i],
+        json_object_set_new(object, record_time_names[i],
                             record->times[i] != TAP_NEVER ? json_integer(record->times[i]) : json_null());
     return object;
 }

@@ -94,25 +94,10 @@ static void write_int_or_null(struct json_out *json, const char *key, bool is_th
 
 static void write_times(struct json_out *json, const struct record *record)
 {
-    static const char *const names[TAP_T_COUNT] = {
-        [TAP_T_ACCEPTED] = "accepted",
-        [TAP_T_DNS_START] = "dns_start",
-        [TAP_T_DNS_END] = "dns_end",
-        [TAP_T_CONNECT_START] = "connect_start",
-        [TAP_T_CONNECT_END] = "connect_end",
-        [TAP_T_TLS_START] = "tls_start",
-        [TAP_T_TLS_END] = "tls_end",
-        [TAP_T_SENT_FIRST] = "sent_first",
-        [TAP_T_SENT_LAST] = "sent_last",
-        [TAP_T_RECEIVED_FIRST] = "received_first",
-        [TAP_T_RECEIVED_LAST] = "received_last",
-        [TAP_T_DONE] = "done",
-    };
-
     jout_key(json, "times_us");
     jout_open_object(json);
     for (size_t i = 0; i < TAP_T_COUNT; i++)
-        write_int_or_null(json, names[i], record->times[i] != TAP_NEVER, record->times[i]);
+        write_int_or_null(json, record_time_names[i], record->times[i] != TAP_NEVER, record->times[i]);
     jout_close(json);
 }
 
