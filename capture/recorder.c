@@ -597,9 +597,8 @@ static void on_notice(void *self, const struct tap_notice *notice)
     queue_piece(self, &piece->base);
 }
 
-const struct tap_listener recorder_listener = {
-    on_request, on_response, on_body, on_end, on_done, on_notice
-};
+const struct tap_listener recorder_listener = { on_request, on_response, on_body, on_end,
+                                                on_done,    on_notice,   NULL };
 
 /* --- the worker's loop --------------------------------------------------------------------------------- */
 

@@ -25,6 +25,7 @@ declare -A home=(
     [openssl/]="certs proxy/tls capture/export"
     [sqlite3.h]="capture/store"
     [ares.h]="proxy/net"
+    [nghttp2/]="proxy/http"
     [llhttp.h]="proxy/http"
     [pcre2.h]="proxy/base"
     [libpsl.h]="capture"

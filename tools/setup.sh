@@ -25,6 +25,7 @@ setup_find_build() {
     setup_library libevent_core libevent-dev
     setup_library libcares libc-ares-dev
     setup_library openssl libssl-dev
+    setup_library libnghttp2 libnghttp2-dev
     setup_library sqlite3 libsqlite3-dev
     setup_library zlib zlib1g-dev
     setup_library libbrotlidec libbrotli-dev
@@ -45,6 +46,8 @@ setup_find_test() {
     setup_command clang clang
     setup_command curl curl
     setup_command git git
+    setup_command nghttp nghttp2-client
+    setup_command nginx nginx
     setup_command python3 python3
     setup_command javac default-jdk-headless
     setup_command sqlite3 sqlite3

@@ -64,6 +64,17 @@ enum tap_answer tap_body(struct tap_line *line, enum http_role side, struct span
     return answer;
 }
 
+enum tap_answer tap_upgraded(struct tap_line *line, enum http_role side, struct span bytes)
+{
+    enum tap_answer answer = TAP_GO;
+
+    for (unsigned i = 0; i < line->tap->count; i++)
+        if (line->records[i] != NULL && line->tap->rows[i].listener->on_upgraded != NULL &&
+            line->tap->rows[i].listener->on_upgraded(line->records[i], side, bytes) == TAP_SLOWER)
+            answer = TAP_SLOWER;
+    return answer;
+}
+
 void tap_end(struct tap_line *line, enum http_role side, const struct headers *trailers)
 {
     for (unsigned i = 0; i < line->tap->count; i++)

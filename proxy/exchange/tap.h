@@ -66,6 +66,8 @@ enum tap_flag {
     TAP_UPGRADED = 1 << 5,           /* 101: bytes after the head are counted only */
     TAP_MADE_BY_WEIR = 1 << 6,       /* the response is weir's own (errors) */
     TAP_CLIENT_CERT_WANTED = 1 << 7, /* the origin asked for a client certificate */
+    TAP_SEALED = 1 << 8,         /* a tunnel: TLS passed through unopened; the error or an event says why */
+    TAP_ALT_SVC_EDITED = 1 << 9, /* Alt-Svc went on without its offers of HTTP/3 */
 };
 
 enum tap_outcome {
@@ -81,6 +83,8 @@ struct tap_exchange {
     char host[URL_HOST_BYTES];           /* of the recorded URL: Host or :authority, else what was dialled */
     uint16_t port;
     struct tap_tls *client_tls; /* NULL: none */
+    unsigned listener;          /* which of the proxy's, from 0 */
+    const char *user;           /* who the client said it is (proxy authentication, SOCKS); NULL: nobody */
 
     /* Known as it goes on; final at on_done. */
     int64_t times[TAP_T_COUNT];
@@ -115,6 +119,9 @@ struct tap_listener {
     void (*on_end)(void *record, enum http_role side, const struct headers *trailers); /* NULL: none */
     void (*on_done)(void *record, enum tap_outcome outcome);
     void (*on_notice)(void *self, const struct tap_notice *notice); /* may be NULL */
+    /* After an upgrade (101): bytes on their way to (HTTP_REQUEST) or from the origin, which are no HTTP. Not
+     * of other tunnels. May be NULL. */
+    enum tap_answer (*on_upgraded)(void *record, enum http_role side, struct span bytes);
 };
 
 /* The listeners of one worker. Few and fixed: added before the first exchange. */
@@ -137,6 +144,7 @@ void tap_request(struct tap_line *line, struct tap *tap, struct tap_exchange *ex
                  const struct http_head *head);
 void tap_response(struct tap_line *line, const struct http_head *head);
 enum tap_answer tap_body(struct tap_line *line, enum http_role side, struct span bytes);
+enum tap_answer tap_upgraded(struct tap_line *line, enum http_role side, struct span bytes);
 void tap_end(struct tap_line *line, enum http_role side, const struct headers *trailers);
 void tap_done(struct tap_line *line, enum tap_outcome outcome);
 void tap_notify(struct tap *tap, const struct tap_notice *notice);

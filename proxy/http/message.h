@@ -23,7 +23,8 @@ struct http_head {
     enum http_version version;
     /* Requests: exactly as sent. Borrowed from start_line. HTTP/2: target is :path. */
     struct span method, target;
-    struct span scheme, authority; /* HTTP/2's pseudo-headers; else none */
+    /* HTTP/2's pseudo-header fields; else none. protocol: of an extended CONNECT (RFC 8441 §4). */
+    struct span scheme, authority, protocol;
     /* Responses. */
     int status;
     struct span reason;

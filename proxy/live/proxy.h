@@ -16,10 +16,26 @@
 struct proxy;
 struct worker;
 
+/* Values of an option that may be given several times. */
+struct texts {
+    const char *const *items;
+    size_t count;
+};
+
 struct proxy_options {
-    const char *const *listen; /* "127.0.0.1:8080", ... */
+    const char *const *listen; /* "127.0.0.1:8080", "socks5@127.0.0.1:1080", ...: see mode.h */
     size_t listen_count;
-    const char *allow;       /* "192.168.0.0/16,10.0.0.0/8"; NULL: none */
+    const char *mode;       /* of listeners that name none, see mode.h; NULL: forward */
+    const char *allow;      /* "192.168.0.0/16,10.0.0.0/8"; NULL: none */
+    const char *proxy_auth; /* "user:password" that clients must give; NULL: none */
+    bool allow_private; /* clients from elsewhere may reach private and loopback addresses: see access.h */
+    struct texts via;   /* "[HOSTS=]URL", "env": see via.h */
+    struct texts client_cert;     /* "[HOSTS[:PORT]=]FILE[,KEY]": see client_cert.h */
+    const char *client_cert_pass; /* "file:PATH", "env:NAME"; NULL: none */
+    struct texts seal, open;      /* host patterns: see scope.h */
+    bool no_auto_seal;
+    bool no_mirror;          /* towards origins: weir's own TLS and HTTP/2 defaults instead of the client's */
+    const char *keylog;      /* file for Wireshark, made 0600, appended to; NULL: none */
     const char *upstream_ca; /* PEM file; NULL: the system's roots only */
     bool insecure;
     size_t max_header_bytes; /* 0: 64 KiB */

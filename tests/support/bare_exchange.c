@@ -136,8 +136,9 @@ static void tap_on_done(void *self, enum tap_outcome outcome)
         snprintf(f->error, sizeof f->error, "%s", f->facts->error);
 }
 
-static const struct tap_listener listener = { tap_on_request, tap_on_response, tap_on_body,
-                                              tap_on_end,     tap_on_done,     NULL };
+static const struct tap_listener listener = {
+    tap_on_request, tap_on_response, tap_on_body, tap_on_end, tap_on_done, NULL, NULL
+};
 
 static void on_retry(void *self, struct exchange *exchange)
 {

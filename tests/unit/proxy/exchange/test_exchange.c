@@ -116,8 +116,9 @@ static void tap_on_done(void *self, enum tap_outcome outcome)
          facts->error != NULL ? "'" : "", facts->attempts);
 }
 
-static const struct tap_listener listener = { tap_on_request, tap_on_response, tap_on_body,
-                                              tap_on_end,     tap_on_done,     NULL };
+static const struct tap_listener listener = {
+    tap_on_request, tap_on_response, tap_on_body, tap_on_end, tap_on_done, NULL, NULL
+};
 
 /* --- the sides ------------------------------------------------------------------------------------------ */
 

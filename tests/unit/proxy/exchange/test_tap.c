@@ -61,10 +61,10 @@ static void see_notice(void *self, const struct tap_notice *notice)
     witness->notices++;
 }
 
-static const struct tap_listener LISTENER = { see_request, see_response, see_body,
-                                              see_end,     see_done,     see_notice };
-static const struct tap_listener WITHOUT_NOTICES = { see_request, see_response, see_body,
-                                                     see_end,     see_done,     NULL };
+static const struct tap_listener LISTENER = { see_request, see_response, see_body, see_end,
+                                              see_done,    see_notice,   NULL };
+static const struct tap_listener WITHOUT_NOTICES = { see_request, see_response, see_body, see_end,
+                                                     see_done,    NULL,         NULL };
 
 static void only_those_interested_are_told_more(void **state)
 {
