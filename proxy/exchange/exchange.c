@@ -153,6 +153,7 @@ void exchange_attach(struct exchange *x, struct side origin, bool is_reused)
     else
         x->facts.flags &= ~(unsigned)TAP_UPSTREAM_REUSED;
     x->may_replay = is_reused && http_method_is_idempotent(x->request_head->method);
+    x->may_resend = origin.ops->can_refuse && !(x->facts.flags & TAP_RETRIED);
     exchange_mark(x, TAP_T_SENT_FIRST);
     origin.ops->send_head(origin.self, x->request_head, strbuf_span(&x->target),
                           strbuf_span(&x->request_hop.extra));
@@ -171,16 +172,16 @@ void exchange_attach(struct exchange *x, struct side origin, bool is_reused)
  * body with trailers, or one that is too long, is not sent again. */
 static void keep_for_replay(struct exchange *x, struct span bytes)
 {
-    if (!x->may_replay)
+    if (!x->may_replay && !x->may_resend)
         return;
     strbuf_add(&x->replay, bytes);
     if (x->replay.is_full)
-        x->may_replay = false;
+        x->may_replay = x->may_resend = false;
 }
 
 void exchange_request_chunk(struct exchange *x, uint64_t size, struct span line)
 {
-    x->may_replay = false; /* a second sending could not keep these borders */
+    x->may_replay = x->may_resend = false; /* a second sending could not keep these borders */
     if (x->origin.ops != NULL)
         x->origin.ops->send_chunk(x->origin.self, size, line);
     x->request_dirty = true;
@@ -202,6 +203,8 @@ void exchange_request_end(struct exchange *x, const struct headers *trailers)
     if (!half_step(&x->request, HEV_END))
         return;
     tap_end(&x->line, HTTP_REQUEST, trailers);
+    if (trailers != NULL)
+        x->may_replay = x->may_resend = false;
     if (x->origin.ops != NULL) {
         x->origin.ops->send_end(x->origin.self, trailers);
         exchange_mark(x, TAP_T_SENT_LAST);
@@ -230,7 +233,7 @@ void exchange_response_bytes(struct exchange *x, size_t wire_bytes)
     if (x->facts.times[TAP_T_RECEIVED_FIRST] != TAP_NEVER)
         return;
     exchange_mark(x, TAP_T_RECEIVED_FIRST);
-    x->may_replay = false;
+    x->may_replay = x->may_resend = false;
     strbuf_clear(&x->replay);
 }
 
@@ -352,22 +355,51 @@ void exchange_answer(struct exchange *x, int status, const char *error)
     strbuf_clear(&page);
 }
 
+void exchange_why_cut(struct exchange *x, uint32_t code)
+{
+    x->cut_code = code;
+}
+
+/* What RFC 9113 §7 has for an origin that is gone, and for a client that is. */
+#define CODE_INTERNAL_ERROR 2
+#define CODE_CANCEL         8
+
+static void cut_side(struct exchange *x, const struct side *side, enum cut how, uint32_t code)
+{
+    if (side->ops != NULL)
+        side->ops->cut(side->self, how, x->cut_code != 0 ? x->cut_code : code);
+}
+
 static void cut_client(struct exchange *x, enum cut how)
 {
     half_step(&x->response, HEV_ABORT);
     half_step(&x->request, HEV_ABORT);
-    if (x->client.ops != NULL)
-        x->client.ops->cut(x->client.self, how);
+    cut_side(x, &x->client, how, CODE_INTERNAL_ERROR);
     finish(x, EXCHANGE_CUT, TAP_ABORTED);
+}
+
+static void retry(struct exchange *x)
+{
+    x->may_replay = x->may_resend = false;
+    x->facts.flags |= TAP_RETRIED;
+    x->owner->on_retry(x->owner_self, x);
+}
+
+void exchange_origin_refused(struct exchange *x, const char *error)
+{
+    if (!x->may_resend) {
+        exchange_origin_failed(x, 0, CUT_RESET, error);
+        return;
+    }
+    detach(&x->origin);
+    retry(x);
 }
 
 void exchange_origin_failed(struct exchange *x, int status, enum cut how, const char *error)
 {
     detach(&x->origin);
     if (x->may_replay) {
-        x->may_replay = false;
-        x->facts.flags |= TAP_RETRIED;
-        x->owner->on_retry(x->owner_self, x);
+        retry(x);
         return;
     }
     if (x->response == HALF_DONE) {
@@ -392,8 +424,7 @@ void exchange_refuse(struct exchange *x, int status, const char *error)
     struct side origin = x->origin;
 
     detach(&x->origin);
-    if (origin.ops != NULL)
-        origin.ops->cut(origin.self, CUT_CLOSE);
+    cut_side(x, &origin, CUT_CLOSE, CODE_CANCEL);
     half_step(&x->request, HEV_ABORT);
     set_error(x, error);
     if (x->response == HALF_IDLE)
@@ -408,8 +439,7 @@ void exchange_client_gone(struct exchange *x, enum cut how, const char *error)
     set_error(x, error);
     half_step(&x->request, HEV_ABORT);
     half_step(&x->response, HEV_ABORT);
-    if (x->origin.ops != NULL)
-        x->origin.ops->cut(x->origin.self, how);
+    cut_side(x, &x->origin, how, CODE_CANCEL);
     finish(x, EXCHANGE_CUT, TAP_ABORTED);
 }
 

@@ -64,8 +64,10 @@ struct exchange {
     struct strbuf error;
     int status; /* of the final response; 0: none yet */
     bool client_keeps_alive, origin_keeps_alive;
-    bool may_replay; /* on a connection that may be dead, and the request can be sent again whole */
-    bool is_slowed;  /* the tap asked for it */
+    uint32_t cut_code; /* see exchange_why_cut */
+    bool may_replay;   /* on a connection that may be dead, and the request can be sent again whole */
+    bool may_resend;   /* the origin may refuse it unseen, and it can be sent again whole */
+    bool is_slowed;    /* the tap asked for it */
     bool client_reading, origin_reading; /* what the sides were told last */
     bool request_dirty, response_dirty;  /* queued since the last flush */
     bool is_upgraded, is_over;
@@ -107,6 +109,12 @@ void exchange_settle(struct exchange *exchange);
 /* A side's unsent bytes have gone. */
 void exchange_drained(struct exchange *exchange);
 
+/* The origin says that it has not looked at the request (RFC 9113 §8.7): sent again by on_retry where that is
+ * still possible, else as exchange_origin_failed with CUT_RESET. The exchange may be gone afterwards. */
+void exchange_origin_refused(struct exchange *exchange, const char *error);
+/* Before exchange_origin_failed or exchange_client_gone: what the side that is lost said, in HTTP/2's words
+ * (RFC 9113 §7), for the other side to be told. */
+void exchange_why_cut(struct exchange *exchange, uint32_t code);
 /* The origin's side is lost, or was never reached: not attached afterwards. status: what the client is told
  * when that is still possible and the failure is of weir's own making (dial, TLS, a malformed answer): 502,
  * 504; 0: a cut, passed on as how. The exchange may be gone afterwards. */

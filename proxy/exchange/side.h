@@ -27,7 +27,9 @@ struct side_ops {
     void (*flush)(void *self);
     size_t (*unsent)(void *self);
     void (*set_reading)(void *self, bool is_on); /* backpressure: stop and go */
-    void (*cut)(void *self, enum cut how);       /* the message sent there will not be finished */
+    /* The message sent there will not be finished. code: why, in HTTP/2's words (RFC 9113 §7). */
+    void (*cut)(void *self, enum cut how, uint32_t code);
+    bool can_refuse; /* it may say that it has not looked at a request: HTTP/2 */
 };
 
 struct side {

@@ -92,6 +92,7 @@ struct h2_events {
 struct h2_options {
     struct h1_limits limits; /* of a header section */
     bool offers_connect;     /* to clients: SETTINGS_ENABLE_CONNECT_PROTOCOL (RFC 8441) */
+    const char *scheme;      /* to origins: :scheme of requests that came by HTTP/1 */
     /* To origins, may be NULL: what to look like. Settings go out as they stand there, so the window of a
      * stream is what they say; ENABLE_PUSH is sent as 0 where it stands there as 1. Borrowed for the call. */
     const struct h2_profile *profile;

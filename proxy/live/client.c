@@ -4,6 +4,7 @@
 
 #include "proxy/base/clock.h"
 #include "proxy/base/mem.h"
+#include "proxy/live/h2_pump.h"
 #include "proxy/live/proxy_impl.h"
 
 static void free_now(void *self)
@@ -12,6 +13,7 @@ static void free_now(void *self)
 
     link_clear(&c->link);
     h1_free(c->h1);
+    h2_free(c->h2);
     http_head_free(c->new_head);
     http_head_free(c->connect_head);
     strbuf_clear(&c->path);
@@ -29,10 +31,12 @@ static void bury(struct client *c)
 
     c->phase = CLIENT_CLOSED;
     loop_timer_off(&c->timer);
-    upstream_close(c->upstream);
+    if (c->h2 != NULL)
+        client_h2_gone(c, CUT_CLOSE, "the client closed the connection");
+    upstream_close(c->one.upstream);
     upstream_close(c->spare);
     upstream_close(c->bound);
-    c->upstream = c->spare = c->bound = NULL;
+    c->one.upstream = c->spare = c->bound = NULL;
     TAILQ_REMOVE(&live->clients, c, in_live);
     atomic_fetch_sub(&live->shared->open_clients, 1);
     worker_client_closed(live->worker);
@@ -80,6 +84,8 @@ static size_t on_bytes(void *self, struct span bytes)
     switch (c->phase) {
     case CLIENT_HTTP:
         return client_http_bytes(c, bytes);
+    case CLIENT_H2:
+        return client_h2_bytes(c, bytes);
     case CLIENT_SNIFF:
         return client_sniff(c, bytes);
     case CLIENT_HANDSHAKE: /* decrypted before the handshake's end was told: kept until then */
@@ -98,6 +104,8 @@ static void on_batch(void *self)
 
     if (c->phase == CLIENT_HTTP)
         client_http_batch(c);
+    else if (c->phase == CLIENT_H2)
+        client_h2_batch(c);
 }
 
 static void on_eof(void *self)
@@ -112,7 +120,8 @@ static void on_eof(void *self)
         client_tls_failed(c, "closed the connection during the handshake");
         break;
     case CLIENT_TUNNEL:
-        exchange_tunnel_end(c->exchange, "the client closed the connection before the origin was reached");
+        exchange_tunnel_end(c->one.exchange,
+                            "the client closed the connection before the origin was reached");
         break;
     default:
         client_close(c, true);
@@ -123,8 +132,10 @@ static void on_drained(void *self)
 {
     struct client *c = self;
 
-    if (c->exchange != NULL)
-        exchange_drained(c->exchange);
+    if (c->phase == CLIENT_H2)
+        client_h2_drained(c);
+    else if (c->one.exchange != NULL)
+        exchange_drained(c->one.exchange);
 }
 
 static void on_error(void *self, const struct err *reason)
@@ -137,10 +148,15 @@ static void on_error(void *self, const struct err *reason)
         return;
     }
     if (c->phase == CLIENT_TUNNEL) {
-        exchange_tunnel_end(c->exchange, err.text);
+        exchange_tunnel_end(c->one.exchange, err.text);
         return;
     }
     err_add(&err, "the client's connection was cut");
+    if (c->phase == CLIENT_H2) {
+        client_h2_gone(c, CUT_RESET, err.text);
+        client_cut(c, CUT_RESET);
+        return;
+    }
     client_http_error(c, err.text, CUT_RESET);
 }
 
@@ -169,8 +185,15 @@ static void on_time(void *self)
         client_tls_failed(c, "did not finish the handshake within 15 s");
         break;
     case CLIENT_HTTP:
-        if (c->exchange == NULL)
+        if (c->one.exchange == NULL)
             client_close(c, true);
+        break;
+    case CLIENT_H2:
+        if (TAILQ_EMPTY(&c->requests)) {
+            h2_shutdown(c->h2);
+            h2_pump(c->h2, &c->link);
+            client_close(c, true);
+        }
         break;
     default:
         break;
@@ -208,20 +231,26 @@ struct client *client_next(struct client *c)
 
 void client_drain(struct client *c)
 {
-    if (c->exchange == NULL)
+    if (c->phase == CLIENT_H2)
+        client_h2_drain(c);
+    else if (c->one.exchange == NULL)
         client_close(c, true);
 }
 
 void client_abort(struct client *c, const char *why)
 {
-    struct exchange *x = c->exchange;
+    struct exchange *x = c->one.exchange;
 
-    if (x == NULL) {
+    if (c->phase == CLIENT_H2) {
+        client_h2_gone(c, CUT_CLOSE, why);
+        h2_pump(c->h2, &c->link);
+        client_close(c, true);
+    } else if (x == NULL) {
         client_close(c, true);
     } else if (c->phase == CLIENT_TUNNEL) {
         exchange_tunnel_end(x, why);
     } else {
         client_cut_response(c, CUT_CLOSE);
-        exchange_client_gone(x, CUT_CLOSE, why);
+        request_gone(&c->one, CUT_CLOSE, why);
     }
 }

@@ -291,8 +291,8 @@ void client_tls_failed(struct client *c, const char *why)
         client_notify(c, "untrusted-ca", name, strbuf_text(&text));
     }
     strbuf_clear(&text);
-    if (c->exchange != NULL)
-        exchange_tunnel_end(c->exchange, why);
+    if (c->one.exchange != NULL)
+        exchange_tunnel_end(c->one.exchange, why);
     else
         client_cut(c, CUT_CLOSE);
 }
@@ -311,9 +311,9 @@ static void on_tunnel_over(void *self, struct exchange *x, enum exchange_end end
 
     (void)x;
     (void)end;
-    c->exchange = NULL;
-    upstream_close(c->upstream);
-    c->upstream = NULL;
+    c->one.exchange = NULL;
+    upstream_close(c->one.upstream);
+    c->one.upstream = NULL;
     client_cut(c, CUT_RESET); /* where both sides have ended cleanly, nothing is left to cut */
 }
 
@@ -334,7 +334,7 @@ struct exchange *client_tunnel_exchange(struct client *c)
     x->facts.request_wire_bytes = c->connect_head->wire_bytes;
     exchange_begin(x, &c->live->tap, c->connect_head, c->connect_head->target, SPAN_NONE);
     c->connect_head = NULL;
-    c->exchange = x;
+    c->one.exchange = x;
     c->phase = CLIENT_TUNNEL;
     atomic_fetch_add(&c->live->shared->tunnels, 1);
     return x;
@@ -346,15 +346,15 @@ void client_tunnel_over(void *self, const char *error)
 
     if (error == NULL)
         link_close(&c->link);
-    exchange_tunnel_end(c->exchange, error);
+    exchange_tunnel_end(c->one.exchange, error);
 }
 
 static void on_tunnel_open(void *self, struct upstream *u)
 {
     struct client *c = self;
 
-    upstream_carry(u, c->exchange);
-    c->tunnel = tunnel_new(&c->link, &u->link, c->exchange, client_tunnel_over, c);
+    upstream_carry(u, c->one.exchange);
+    c->tunnel = tunnel_new(&c->link, &u->link, c->one.exchange, client_tunnel_over, c);
     link_deliver(&c->link);
     if (c->phase == CLIENT_TUNNEL)
         link_deliver(&u->link);
@@ -365,9 +365,9 @@ static void on_tunnel_failed(void *self, int status, bool is_own, const char *er
     struct client *c = self;
 
     (void)status;
-    upstream_tell_failed(c->upstream, c->exchange);
-    c->upstream = NULL;
-    exchange_tunnel_end(c->exchange, is_own ? "the tunnel would lead back to weir itself" : error);
+    upstream_tell_failed(c->one.upstream, c->one.exchange);
+    c->one.upstream = NULL;
+    exchange_tunnel_end(c->one.exchange, is_own ? "the tunnel would lead back to weir itself" : error);
 }
 
 static const struct upstream_user tunnel_user = { on_tunnel_open, on_tunnel_failed, NULL };
@@ -376,8 +376,8 @@ static void open_deferred(void *self)
 {
     struct client *c = self;
 
-    if (c->phase == CLIENT_TUNNEL && c->tunnel == NULL && c->upstream != NULL)
-        on_tunnel_open(c, c->upstream);
+    if (c->phase == CLIENT_TUNNEL && c->tunnel == NULL && c->one.upstream != NULL)
+        on_tunnel_open(c, c->one.upstream);
 }
 
 /* Uses nothing of the client's bytes: they are the tunnel's. */
@@ -390,9 +390,9 @@ static size_t start_tunnel(struct client *c)
     client_tunnel_exchange(c);
     c->spare = NULL;
     if (spare == NULL) {
-        c->upstream = upstream_open(c->live, &c->key, false, &tunnel_user, c);
+        c->one.upstream = upstream_open(c->live, &c->key, false, &tunnel_user, c);
     } else {
-        c->upstream = spare;
+        c->one.upstream = spare;
         upstream_set_user(spare, &tunnel_user, c);
         if (spare->phase == UPSTREAM_OPEN || (spare->phase == UPSTREAM_TCP && !c->target.is_tls))
             loop_defer(c->live->loop, open_deferred, c);

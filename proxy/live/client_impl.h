@@ -1,20 +1,18 @@
-/* client_impl: the insides of a client, shared by the files that make it up: client.c (its life),
- * client_http.c (requests and answers), client_connect.c (what is inside a CONNECT). Nobody else includes
- * this. */
+/* client_impl: the insides of a client, shared by the files that make it up: client.c (its life), request.c
+ * (a request and who answers it), client_http.c and client_h2.c (how requests come), client_connect.c (what
+ * is inside a CONNECT). Nobody else includes this. */
 #ifndef WEIR_LIVE_CLIENT_IMPL_H
 #define WEIR_LIVE_CLIENT_IMPL_H
 
 #include "proxy/http/h1_write.h"
 #include "proxy/live/client.h"
 #include "proxy/live/link.h"
+#include "proxy/live/request.h"
 #include "proxy/live/tunnel.h"
 #include "proxy/live/upstream.h"
 #include "proxy/mode/forward.h"
 
-enum client_phase { CLIENT_HTTP, CLIENT_SNIFF, CLIENT_HANDSHAKE, CLIENT_TUNNEL, CLIENT_CLOSED };
-
-/* What weir will answer by itself, once the request is there. */
-enum client_answer { ANSWER_NONE, ANSWER_SELF, ANSWER_LAST_HOP, ANSWER_FORBIDDEN };
+enum client_phase { CLIENT_HTTP, CLIENT_H2, CLIENT_SNIFF, CLIENT_HANDSHAKE, CLIENT_TUNNEL, CLIENT_CLOSED };
 
 struct client {
     TAILQ_ENTRY(client) in_live;
@@ -27,16 +25,22 @@ struct client {
     uint64_t accepted_us;
     struct loop_timer timer;
 
-    /* HTTP */
+    struct request one; /* of HTTP/1, over and over; of a tunnel its exchange and upstream */
+
+    /* HTTP/1 */
     struct h1 *h1;
     struct h1_writer writer;
     struct http_head *new_head; /* just read, its exchange not begun */
     uint64_t head_started_us;
     uint64_t head_wire_bytes;
-    struct exchange *exchange;
-    struct upstream *upstream; /* of the exchange: being opened, or running it */
-    enum client_answer answer;
     struct strbuf path; /* what weir itself is asked for; scratch for targets */
+
+    /* HTTP/2 */
+    struct h2 *h2; /* NULL: speaks HTTP/1 */
+    TAILQ_HEAD(request_list, request) requests;
+    TAILQ_HEAD(, request) dirty_requests;
+    struct err h2_error; /* its frames are malformed: it ends with the batch */
+    bool is_settling, is_writing;
 
     /* Inside CONNECT */
     bool is_inner;
@@ -46,8 +50,9 @@ struct client {
     char sni[URL_HOST_BYTES];
     struct strbuf alpn_offer; /* what the upstream connection offers */
     enum key_type leaf_type;
-    bool waits_for_rsa; /* the key of RSA leaves is being made */
-    bool wants_tunnel;  /* its ALPN is no HTTP: decided before the handshake is done */
+    bool waits_for_rsa;  /* the key of RSA leaves is being made */
+    bool offers_connect; /* the origin is known to take WebSockets in HTTP/2 (RFC 8441) */
+    bool wants_tunnel;   /* its ALPN is no HTTP: decided before the handshake is done */
     struct tap_tls *tls_facts;
     struct upstream_key key; /* of the requests inside */
     struct upstream *spare;  /* opened while the client was silent */
@@ -71,6 +76,19 @@ void client_http_eof(struct client *client);
 /* Ends the link so that a response under way does not look whole. */
 void client_cut_response(struct client *client, enum cut how);
 void client_http_error(struct client *client, const char *why, enum cut how);
+
+void client_http_over(struct client *client, const struct exchange *exchange, enum exchange_end end);
+
+/* client_h2.c */
+void client_h2_start(struct client *client);
+size_t client_h2_bytes(struct client *client, struct span bytes);
+void client_h2_batch(struct client *client);
+void client_h2_drained(struct client *client);
+void client_h2_drain(struct client *client);
+/* All its requests end; the connection is the caller's to end. */
+void client_h2_gone(struct client *client, enum cut how, const char *why);
+void client_h2_over(struct request *request, enum exchange_end end);
+void client_h2_feed_early(struct request *request);
 
 /* client_connect.c */
 void client_connect(struct client *client, struct http_head *head, const struct target *target);

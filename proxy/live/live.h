@@ -38,6 +38,7 @@ struct live_shared {
     struct devices *devices;
     struct access access;
     struct h1_limits limits;
+    bool no_mirror; /* weir's own TLS and HTTP/2 towards origins, not the client's */
     atomic_ullong clients, exchanges, tunnels, open_clients;
 };
 

@@ -10,7 +10,8 @@
 struct shelf {
     struct upstream_key key;
     TAILQ_HEAD(upstream_tailq, upstream) idle;
-    unsigned count;
+    struct upstream_tailq shared;
+    unsigned count; /* of the idle ones */
     UT_hash_handle hh;
 };
 
@@ -33,29 +34,33 @@ static struct shelf *find(struct pool *pool, const struct upstream_key *key)
 
 void pool_free(struct pool *pool)
 {
-    struct shelf *shelf, *next;
-
     if (pool == NULL)
         return;
-    HASH_ITER (hh, pool->shelves, shelf, next) {
-        unsigned left = shelf->count;
-        while (left-- > 1)
-            upstream_close(TAILQ_FIRST(&shelf->idle));
-        upstream_close(TAILQ_FIRST(&shelf->idle)); /* frees the shelf */
+    while (pool->shelves != NULL) { /* the last of a shelf takes it along */
+        struct shelf *shelf = pool->shelves;
+        upstream_close(shelf->count != 0 ? TAILQ_FIRST(&shelf->idle) : TAILQ_FIRST(&shelf->shared));
     }
     mem_free(pool);
 }
 
+static struct shelf *find_or_make(struct pool *pool, const struct upstream_key *key)
+{
+    struct shelf *shelf = find(pool, key);
+
+    if (shelf != NULL)
+        return shelf;
+    shelf = mem_new(struct shelf);
+    shelf->key = *key;
+    TAILQ_INIT(&shelf->idle);
+    TAILQ_INIT(&shelf->shared);
+    HASH_ADD_BYHASHVALUE(hh, pool->shelves, key, sizeof shelf->key, shelf->key.hash, shelf);
+    return shelf;
+}
+
 void pool_put(struct pool *pool, struct upstream *upstream)
 {
-    struct shelf *shelf = find(pool, &upstream->key);
+    struct shelf *shelf = find_or_make(pool, &upstream->key);
 
-    if (shelf == NULL) {
-        shelf = mem_new(struct shelf);
-        shelf->key = upstream->key;
-        TAILQ_INIT(&shelf->idle);
-        HASH_ADD_BYHASHVALUE(hh, pool->shelves, key, sizeof shelf->key, shelf->key.hash, shelf);
-    }
     if (shelf->count >= MAX_IDLE_A_KEY)
         upstream_close(TAILQ_LAST(&shelf->idle, upstream_tailq));
     TAILQ_INSERT_HEAD(&shelf->idle, upstream, in_pool);
@@ -63,13 +68,24 @@ void pool_put(struct pool *pool, struct upstream *upstream)
     upstream->is_pooled = true;
 }
 
+void pool_share(struct pool *pool, struct upstream *upstream)
+{
+    TAILQ_INSERT_HEAD(&find_or_make(pool, &upstream->key)->shared, upstream, in_pool);
+    upstream->is_pooled = upstream->is_shared = true;
+}
+
 void pool_remove(struct pool *pool, struct upstream *upstream)
 {
     struct shelf *shelf = find(pool, &upstream->key);
 
-    upstream->is_pooled = false;
-    TAILQ_REMOVE(&shelf->idle, upstream, in_pool);
-    if (--shelf->count == 0) {
+    if (upstream->is_shared) {
+        TAILQ_REMOVE(&shelf->shared, upstream, in_pool);
+    } else {
+        TAILQ_REMOVE(&shelf->idle, upstream, in_pool);
+        shelf->count--;
+    }
+    upstream->is_pooled = upstream->is_shared = false;
+    if (shelf->count == 0 && TAILQ_EMPTY(&shelf->shared)) {
         HASH_DEL(pool->shelves, shelf);
         mem_free(shelf);
     }
@@ -83,4 +99,21 @@ struct upstream *pool_take(struct pool *pool, const struct upstream_key *key)
     if (upstream != NULL)
         pool_remove(pool, upstream);
     return upstream;
+}
+
+struct upstream *pool_shared(struct pool *pool, const struct upstream_key *key,
+                             const struct h2_profile *profile)
+{
+    struct shelf *shelf = find(pool, key);
+    struct upstream *upstream, *opening = NULL;
+
+    if (shelf == NULL)
+        return NULL;
+    TAILQ_FOREACH (upstream, &shelf->shared, in_pool) {
+        if (upstream_takes_ride(upstream, profile))
+            return upstream;
+        if (upstream->phase != UPSTREAM_OPEN)
+            opening = upstream;
+    }
+    return opening;
 }

@@ -1,4 +1,5 @@
-/* pool: idle connections to origins by what they were made for; one a worker. The youngest is used first. */
+/* pool: connections to origins by what they were made for; one a worker: idle ones, of which the youngest is
+ * used first, and those that many share (HTTP/2), also while they are being opened. */
 #ifndef WEIR_LIVE_POOL_H
 #define WEIR_LIVE_POOL_H
 
@@ -11,6 +12,10 @@ void pool_free(struct pool *pool); /* closes what is in it */
 
 void pool_put(struct pool *pool, struct upstream *upstream);
 struct upstream *pool_take(struct pool *pool, const struct upstream_key *key); /* NULL: none */
-void pool_remove(struct pool *pool, struct upstream *upstream);                /* it closes */
+void pool_share(struct pool *pool, struct upstream *upstream);
+/* One that takes a ride with that profile, else one that is being opened, else NULL. Stays in the pool. */
+struct upstream *pool_shared(struct pool *pool, const struct upstream_key *key,
+                             const struct h2_profile *profile);
+void pool_remove(struct pool *pool, struct upstream *upstream); /* it closes */
 
 #endif

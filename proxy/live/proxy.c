@@ -268,6 +268,7 @@ bool proxy_start(const struct proxy_options *options, struct proxy **out_proxy, 
     proxy->shared.limits = H1_LIMITS_DEFAULT;
     if (options->max_header_bytes != 0)
         proxy->shared.limits.max_header_bytes = options->max_header_bytes;
+    proxy->shared.no_mirror = options->no_mirror;
     proxy->shared.devices = devices_new();
     if (!access_init(&proxy->shared.access, options->allow, err) ||
         !tls_client_new(&tls_options, &proxy->shared.tls_client, err) || !bind_all(proxy, count, fds, err))

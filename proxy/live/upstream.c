@@ -4,7 +4,9 @@
 
 #include "proxy/base/clock.h"
 #include "proxy/base/mem.h"
+#include "proxy/live/h2_pump.h"
 #include "proxy/live/pool.h"
+#include "proxy/live/ride.h"
 
 static size_t on_bytes(void *self, struct span bytes);
 static void on_batch(void *self);
@@ -44,6 +46,19 @@ void upstream_key_make(struct upstream_key *key, const struct target *target, co
     key->hash = (key->hash ^ key->target.port) * 16777619u + key->target.is_tls + key->alpn_len;
 }
 
+bool upstream_key_offers_h2(const struct upstream_key *key)
+{
+    for (unsigned i = 0; i < key->alpn_len; i += 1u + (unsigned char)key->alpn[i])
+        if (span_eq(span_make(key->alpn + i, key->alpn_len - i < 3 ? 0 : 3), SPAN("\x02h2")))
+            return true;
+    return false;
+}
+
+void upstream_key_without_h2(struct upstream_key *out_key, const struct upstream_key *key)
+{
+    upstream_key_make(out_key, &key->target, key->name, key->target.is_tls ? SPAN("\x08http/1.1") : SPAN(""));
+}
+
 bool upstream_key_eq(const struct upstream_key *a, const struct upstream_key *b)
 {
     return memcmp(a, b, sizeof *a) == 0;
@@ -55,6 +70,13 @@ static void on_head(void *self, struct http_head *head)
 {
     struct upstream *u = self;
 
+    if (u->exchange != NULL && head->framing.kind == BODY_TUNNEL && head->status == 101 &&
+        !u->exchange->request_hop.asks_upgrade) {
+        err_set(&u->err, ERR_PROTO, "the origin's answer is malformed: 101 to a request without Upgrade");
+        u->is_out_of_step = true;
+        http_head_free(head);
+        return;
+    }
     if (u->exchange != NULL)
         exchange_response_head(u->exchange, head);
     else
@@ -142,16 +164,17 @@ static void side_set_reading(void *self, bool is_on)
     link_set_reading(&u->link, is_on);
 }
 
-static void side_cut(void *self, enum cut how)
+static void side_cut(void *self, enum cut how, uint32_t code)
 {
     struct upstream *u = self;
 
+    (void)code;
     u->is_broken = true;
     link_cut(&u->link, how);
 }
 
-static const struct side_ops side_ops = { send_head,  send_chunk,  send_body,        send_end,
-                                          side_flush, side_unsent, side_set_reading, side_cut };
+static const struct side_ops side_ops = { send_head,   send_chunk,       send_body, send_end, side_flush,
+                                          side_unsent, side_set_reading, side_cut,  false };
 
 /* --- opening -------------------------------------------------------------------------------------------- */
 
@@ -161,6 +184,7 @@ static void free_now(void *self)
 
     link_clear(&u->link);
     h1_free(u->h1);
+    h2_free(u->h2);
     tap_tls_unref(u->tls_facts);
     loop_timer_clear(&u->timer);
     mem_free(u);
@@ -182,6 +206,73 @@ void upstream_close(struct upstream *u)
     loop_defer(u->live->loop, free_now, u);
 }
 
+void upstream_leave(struct upstream *u)
+{
+    if (u == NULL || u->phase == UPSTREAM_CLOSED)
+        return;
+    u->user = NULL;
+    if (TAILQ_EMPTY(&u->waiting))
+        upstream_close(u);
+}
+
+void upstream_join(struct upstream *u, struct upstream_wait *wait, const struct upstream_user *user,
+                   void *user_self)
+{
+    *wait = (struct upstream_wait){ .upstream = u, .user = user, .self = user_self };
+    TAILQ_INSERT_TAIL(&u->waiting, wait, in_upstream);
+}
+
+void upstream_unjoin(struct upstream_wait *wait)
+{
+    struct upstream *u = wait->upstream;
+
+    if (u == NULL)
+        return;
+    TAILQ_REMOVE(&u->waiting, wait, in_upstream);
+    wait->upstream = NULL;
+    if (u->user == NULL && u->phase != UPSTREAM_OPEN)
+        upstream_leave(u);
+}
+
+static struct upstream_wait *next_waiting(struct upstream *u)
+{
+    struct upstream_wait *wait = TAILQ_FIRST(&u->waiting);
+
+    if (wait == NULL)
+        return NULL;
+    TAILQ_REMOVE(&u->waiting, wait, in_upstream);
+    wait->upstream = NULL;
+    return wait;
+}
+
+static void fail_waiting(struct upstream *u, int status, bool is_own, const char *error)
+{
+    struct upstream_wait *wait;
+
+    while ((wait = next_waiting(u)) != NULL)
+        wait->user->on_failed(wait->self, status, is_own, error);
+}
+
+bool upstream_takes_ride(const struct upstream *u, const struct h2_profile *profile)
+{
+    static const struct h2_profile none;
+
+    if (u->phase != UPSTREAM_OPEN || !u->speaks_h2 || u->is_broken || u->live->is_draining)
+        return false;
+    return u->h2 == NULL || (h2_has_room(u->h2) && memcmp(&u->h2_profile, profile != NULL ? profile : &none,
+                                                          sizeof u->h2_profile) == 0);
+}
+
+void upstream_is_idle(struct upstream *u)
+{
+    if (u->phase != UPSTREAM_OPEN)
+        return;
+    if (!u->is_shared || u->is_broken || u->live->is_draining || (u->h2 != NULL && h2_is_used_up(u->h2)))
+        upstream_close(u);
+    else
+        loop_timer_set(&u->timer, UPSTREAM_IDLE_US);
+}
+
 /* Tells whoever waits or runs on it, and closes. */
 static void fail(struct upstream *u, int status, bool is_own, enum cut how, const char *error)
 {
@@ -197,16 +288,19 @@ static void fail(struct upstream *u, int status, bool is_own, enum cut how, cons
         u->tls_end_us = clock_mono_us();
         u->tls_facts = tap_tls_new(tls_facts(u->link.tls));
     }
-    if (user != NULL) {
+    if (user != NULL || !TAILQ_EMPTY(&u->waiting)) {
         struct strbuf text = STRBUF_EMPTY; /* error may live in u */
         strbuf_add_str(&text, error);
         upstream_close(u);
-        user->on_failed(user_self, status, is_own, strbuf_text(&text));
+        if (user != NULL)
+            user->on_failed(user_self, status, is_own, strbuf_text(&text));
+        fail_waiting(u, status, is_own, strbuf_text(&text));
         strbuf_clear(&text);
         return;
     }
     if (exchange != NULL)
         exchange_origin_failed(exchange, status, how, error); /* its owner releases us, which closes */
+    ride_fail_all(u, status, how, error);
     if (u->phase != UPSTREAM_CLOSED)
         upstream_close(u);
 }
@@ -229,15 +323,38 @@ static void opened(struct upstream *u)
     const struct upstream_user *user = u->user;
 
     u->user = NULL;
-    user->on_open(u->user_self, u);
+    if (user != NULL)
+        user->on_open(u->user_self, u);
+}
+
+/* By ALPN, or without TLS because nothing else was offered (RFC 9113 §3.3). */
+static bool speaks_h2(const struct upstream *u)
+{
+    struct span chosen = u->link.tls != NULL
+                             ? tls_alpn(u->link.tls)
+                             : span_make(u->key.alpn + 1, u->key.alpn_len != 0 ? u->key.alpn_len - 1 : 0);
+
+    return span_eq(chosen, SPAN("h2"));
 }
 
 static void ready(struct upstream *u)
 {
+    struct upstream_wait *wait;
+
     u->phase = UPSTREAM_OPEN;
     loop_timer_off(&u->timer);
-    u->h1 = h1_new(HTTP_RESPONSE, u->live->shared->limits, &h1_events, u);
+    u->speaks_h2 = speaks_h2(u);
+    if (u->speaks_h2 && !u->is_shared)
+        pool_share(u->live->pool, u);
+    else if (!u->speaks_h2 && u->is_shared)
+        pool_remove(u->live->pool, u);
+    if (!u->speaks_h2)
+        u->h1 = h1_new(HTTP_RESPONSE, u->live->shared->limits, &h1_events, u);
     opened(u);
+    while ((wait = next_waiting(u)) != NULL) /* on a connection that is not shared, or closed, they look on */
+        wait->user->on_open(wait->self, u);
+    if (u->speaks_h2 && TAILQ_EMPTY(&u->rides) && u->user == NULL)
+        upstream_is_idle(u);
 }
 
 static void start_tls(struct upstream *u)
@@ -302,6 +419,9 @@ struct upstream *upstream_open(struct live *live, const struct upstream_key *key
     u->stops_at_tcp = stops_at_tcp;
     u->user = user;
     u->user_self = user_self;
+    TAILQ_INIT(&u->rides);
+    TAILQ_INIT(&u->dirty_rides);
+    TAILQ_INIT(&u->waiting);
     loop_timer_init(&u->timer, live->loop, on_timeout, u);
     u->dial =
         dial_start(live->loop, live->resolver, key->target.host, key->target.port, may_dial, on_dialled, u);
@@ -312,7 +432,7 @@ static void go_on(void *self)
 {
     struct upstream *u = self;
 
-    if (u->phase != UPSTREAM_TCP || u->user == NULL)
+    if (u->phase != UPSTREAM_TCP || (u->user == NULL && TAILQ_EMPTY(&u->waiting)))
         return; /* closed meanwhile */
     if (u->key.target.is_tls)
         start_tls(u);
@@ -339,7 +459,7 @@ void upstream_set_user(struct upstream *u, const struct upstream_user *user, voi
 
 /* --- running -------------------------------------------------------------------------------------------- */
 
-static void tell_times(struct upstream *u, struct exchange *x)
+void upstream_tell_times(struct upstream *u, struct exchange *x)
 {
     memcpy(x->facts.origin_addr, u->address, sizeof x->facts.origin_addr);
     if (u->tls_facts != NULL && x->facts.origin_tls == NULL)
@@ -362,7 +482,7 @@ void upstream_run(struct upstream *u, struct exchange *x, bool is_reused)
     u->exchange = x;
     u->user = NULL; /* nobody waits for it any more */
     loop_timer_off(&u->timer);
-    tell_times(u, x);
+    upstream_tell_times(u, x);
     exchange_attach(x, (struct side){ &side_ops, u }, is_reused);
 }
 
@@ -370,13 +490,13 @@ void upstream_carry(struct upstream *u, struct exchange *x)
 {
     u->user = NULL;
     loop_timer_off(&u->timer);
-    tell_times(u, x);
+    upstream_tell_times(u, x);
     x->facts.attempts++;
 }
 
 void upstream_tell_failed(struct upstream *u, struct exchange *x)
 {
-    tell_times(u, x);
+    upstream_tell_times(u, x);
     if (u->dial_attempts != 0)
         x->facts.attempts++;
 }
@@ -406,6 +526,12 @@ static size_t on_bytes(void *self, struct span bytes)
     struct exchange *x = u->exchange;
     size_t all = 0, used;
 
+    if (u->speaks_h2) {
+        if (u->h2 == NULL)
+            return 0; /* its preface, before anybody has come to ride */
+        ride_on_bytes(u, bytes);
+        return bytes.len;
+    }
     if (x == NULL && u->user != NULL && u->user->on_spoke != NULL) {
         /* It speaks first: the bytes stay for whoever takes over. */
         u->user->on_spoke(u->user_self, u);
@@ -436,6 +562,15 @@ static void on_batch(void *self)
 
     if (u->phase != UPSTREAM_OPEN)
         return;
+    if (u->h2 != NULL) {
+        ride_settle_all(u); /* what came before a fault goes on */
+        if (u->phase != UPSTREAM_OPEN)
+            return;
+        if (u->is_out_of_step)
+            h2_pump(u->h2, &u->link); /* GOAWAY */
+        else if (u->is_broken && TAILQ_EMPTY(&u->rides))
+            upstream_close(u);
+    }
     if (u->is_out_of_step) {
         if (x != NULL)
             exchange_settle(x); /* what came before the fault goes on */
@@ -461,6 +596,8 @@ static void on_eof(void *self)
     if (x == NULL) {
         if (u->user != NULL)
             fail(u, 502, false, CUT_CLOSE, "the origin closed the connection at once");
+        else if (!TAILQ_EMPTY(&u->rides))
+            fail(u, 0, false, CUT_CLOSE, "the origin closed the connection in the middle of its answer");
         else
             upstream_close(u);
         return;
@@ -489,6 +626,8 @@ static void on_drained(void *self)
 
     if (u->exchange != NULL)
         exchange_drained(u->exchange);
+    else if (u->h2 != NULL)
+        h2_pump(u->h2, &u->link);
 }
 
 static void on_error(void *self, const struct err *reason)

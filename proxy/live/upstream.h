@@ -1,7 +1,9 @@
-/* upstream: a connection to an origin: dialled, perhaps with TLS, then one exchange after another.
+/* upstream: a connection to an origin: dialled, perhaps with TLS, then one exchange after another, or many at
+ * once when it speaks HTTP/2.
  *
- * Lives on one worker. Its user is either waiting for it to open, or an exchange runs on it, or it is idle in
- * the pool. It frees itself at the end of the turn in which it is closed. */
+ * Lives on one worker. Its user is waiting for it to open, or an exchange runs on it, or it is idle in the
+ * pool. One that speaks HTTP/2, or is likely to, is in the pool from the start, for others to wait for it and
+ * ride on it (ride.h). It frees itself at the end of the turn in which it is closed. */
 #ifndef WEIR_LIVE_UPSTREAM_H
 #define WEIR_LIVE_UPSTREAM_H
 
@@ -11,6 +13,7 @@
 #include "proxy/exchange/exchange.h"
 #include "proxy/http/h1.h"
 #include "proxy/http/h1_write.h"
+#include "proxy/http/h2.h"
 #include "proxy/live/link.h"
 #include "proxy/live/live.h"
 #include "proxy/mode/target.h"
@@ -29,6 +32,8 @@ struct upstream_key {
 };
 void upstream_key_make(struct upstream_key *key, const struct target *target, const char *name,
                        struct span alpn);
+bool upstream_key_offers_h2(const struct upstream_key *key);
+void upstream_key_without_h2(struct upstream_key *out_key, const struct upstream_key *key);
 bool upstream_key_eq(const struct upstream_key *a, const struct upstream_key *b);
 
 struct upstream_user {
@@ -41,6 +46,14 @@ struct upstream_user {
     void (*on_spoke)(void *self, struct upstream *upstream);
 };
 
+/* A place in the queue for a connection that somebody else is opening. */
+struct upstream_wait {
+    struct upstream *upstream; /* NULL: not waiting */
+    const struct upstream_user *user;
+    void *self;
+    TAILQ_ENTRY(upstream_wait) in_upstream;
+};
+
 enum upstream_phase { UPSTREAM_DIALLING, UPSTREAM_TCP, UPSTREAM_TLS, UPSTREAM_OPEN, UPSTREAM_CLOSED };
 
 struct upstream {
@@ -51,7 +64,11 @@ struct upstream {
     struct link link;
     struct h1 *h1;
     struct h1_writer writer;
-    struct exchange *exchange;        /* running on it; NULL: none */
+    struct exchange *exchange;    /* running on it; NULL: none */
+    struct h2 *h2;                /* made with the first ride */
+    struct h2_profile h2_profile; /* what it was made to look like */
+    TAILQ_HEAD(, ride) rides, dirty_rides;
+    TAILQ_HEAD(, upstream_wait) waiting;
     const struct upstream_user *user; /* waiting for it to open; NULL: nobody */
     void *user_self;
     struct tap_tls *tls_facts;
@@ -67,7 +84,12 @@ struct upstream {
     bool cert_requested;
     struct loop_timer timer; /* handshake, idle */
     TAILQ_ENTRY(upstream) in_pool;
-    bool is_pooled;
+    bool is_pooled; /* in the pool: idle, or shared */
+    bool is_shared;
+    bool speaks_h2;   /* once it is open */
+    bool is_carrying; /* has had a ride: its next one is on a connection that may be dead */
+    bool is_settling; /* settling its rides, or about to */
+    bool is_writing;  /* about to write their frames */
     struct err err;
 };
 
@@ -80,12 +102,26 @@ void upstream_set_user(struct upstream *upstream, const struct upstream_user *us
 void upstream_adopt(struct upstream *upstream, const struct upstream_key *key,
                     const struct upstream_user *user, void *user_self);
 void upstream_close(struct upstream *upstream); /* at once; tells nobody. NULL is fine */
+/* Its user wants it no more: closed, unless others wait for it. NULL is fine */
+void upstream_leave(struct upstream *upstream);
 
-/* The exchange runs on it from now on; sends what there is of its request. */
+/* Many may wait for a connection that is shared, and being opened: on_open comes to each when it is there,
+ * also when it turns out not to speak HTTP/2 and so is somebody else's. */
+void upstream_join(struct upstream *upstream, struct upstream_wait *wait, const struct upstream_user *user,
+                   void *user_self);
+void upstream_unjoin(struct upstream_wait *wait); /* also when it waits for nothing */
+/* Open for rides; made with this profile (NULL: weir's own), or not made yet. */
+bool upstream_takes_ride(const struct upstream *upstream, const struct h2_profile *profile);
+/* Nobody rides on it: closed after a while, or at once when it is good for nothing more. */
+void upstream_is_idle(struct upstream *upstream);
+
+/* HTTP/1: the exchange runs on it from now on; sends what there is of its request. */
 void upstream_run(struct upstream *upstream, struct exchange *exchange, bool is_reused);
 /* Its bytes are those of a tunnel, which takes over its link; no request is sent, only its making is told to
  * the tunnel's exchange. */
 void upstream_carry(struct upstream *upstream, struct exchange *exchange);
+/* The exchange is told when the connection was made, unless an earlier one was, and of its TLS. */
+void upstream_tell_times(struct upstream *upstream, struct exchange *exchange);
 /* From inside on_failed: the exchange is told how far the making of the connection came. */
 void upstream_tell_failed(struct upstream *upstream, struct exchange *exchange);
 /* The exchange is over: back into the pool when both say so and nothing is left over, else closed.

@@ -79,7 +79,7 @@ static void set_reading(void *self, bool is_on)
     end->is_reading = is_on;
 }
 
-static void cut(void *self, enum cut how)
+static void cut(void *self, enum cut how, uint32_t code)
 {
     struct bare_end *end = self;
 
@@ -89,8 +89,8 @@ static void cut(void *self, enum cut how)
     end->is_dirty = false;
 }
 
-static const struct side_ops side_ops = { send_head, send_chunk, send_body,   send_end,
-                                          flush,     unsent,     set_reading, cut };
+static const struct side_ops side_ops = { send_head, send_chunk,  send_body, send_end, flush,
+                                          unsent,    set_reading, cut,       false };
 
 /* --- tap and owner -------------------------------------------------------------------------------------- */
 

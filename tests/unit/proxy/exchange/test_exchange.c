@@ -177,7 +177,7 @@ static void set_reading(void *self, bool is_on)
     (void)is_on;
 }
 
-static void cut(void *self, enum cut how)
+static void cut(void *self, enum cut how, uint32_t code)
 {
     struct end *end = self;
 
@@ -188,8 +188,8 @@ static void cut(void *self, enum cut how)
         evbuffer_drain(end->queued, evbuffer_get_length(end->queued));
 }
 
-static const struct side_ops side_ops = { send_head, send_chunk, send_body,   send_end,
-                                          flush,     unsent,     set_reading, cut };
+static const struct side_ops side_ops = { send_head, send_chunk,  send_body, send_end, flush,
+                                          unsent,    set_reading, cut,       false };
 
 /* --- the owner ------------------------------------------------------------------------------------------ */
 
