@@ -64,11 +64,17 @@ static struct device *touch(struct devices *devices, const char *address)
     return device;
 }
 
-void devices_accepted(struct devices *devices, const char *address)
+bool devices_accepted(struct devices *devices, const char *address)
 {
+    struct device *device;
+    bool is_first;
+
     pthread_mutex_lock(&devices->lock);
-    touch(devices, address)->has_accepted = true;
+    device = touch(devices, address);
+    is_first = !device->has_accepted;
+    device->has_accepted = true;
     pthread_mutex_unlock(&devices->lock);
+    return is_first;
 }
 
 bool devices_refused(struct devices *devices, const char *address)

@@ -13,7 +13,8 @@ struct devices;
 struct devices *devices_new(void);
 void devices_free(struct devices *devices);
 
-void devices_accepted(struct devices *devices, const char *address); /* address without port */
+/* address is without port. True the first time. */
+bool devices_accepted(struct devices *devices, const char *address);
 /* True the first time that a device which has accepted none refuses. */
 bool devices_refused(struct devices *devices, const char *address);
 bool devices_trusts(struct devices *devices, const char *address);
