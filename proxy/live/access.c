@@ -147,6 +147,61 @@ bool access_allows(const struct access *access, const struct address *client)
     return false;
 }
 
+/* IPv4 addresses that stand inside IPv6 ones besides mapped ones: who routes such an address delivers to the
+ * one inside. */
+static int inner_bytes(const struct address *address, unsigned char out[16])
+{
+    static const unsigned char compatible[12], nat64[12] = { 0, 0x64, 0xff, 0x9b },
+                                               sixto4[2] = { 0x20, 0x02 };
+    int family = address_bytes(address, out);
+    size_t at;
+
+    if (family == AF_INET || memcmp(out, &in6addr_loopback, 16) == 0 || memcmp(out, &in6addr_any, 16) == 0)
+        return family;
+    if (memcmp(out, compatible, sizeof compatible) == 0 || memcmp(out, nat64, sizeof nat64) == 0)
+        at = 12;
+    else if (memcmp(out, sixto4, sizeof sixto4) == 0)
+        at = 2;
+    else
+        return family;
+    memmove(out, out + at, 4);
+    return AF_INET;
+}
+
+static bool any_has(const struct access_range *ranges, size_t count, const struct address *address)
+{
+    unsigned char bytes[16];
+    int family = inner_bytes(address, bytes);
+
+    for (size_t i = 0; i < count; i++)
+        if (range_has(&ranges[i], family, bytes))
+            return true;
+    return false;
+}
+
+#define COUNT(ranges) (sizeof(ranges) / sizeof((ranges)[0]))
+
+/* This machine itself, and the cable: RFC 1122 §3.2.1.3, RFC 4291 §2.5, RFC 3927. */
+static const struct access_range ours[] = {
+    { AF_INET, { 127 }, 8 },         { AF_INET, { 0 }, 8 },           { AF_INET, { 169, 254 }, 16 },
+    { AF_INET6, { [15] = 1 }, 128 }, { AF_INET6, { [15] = 0 }, 128 }, { AF_INET6, { 0xfe, 0x80 }, 10 },
+};
+/* RFC 1918, RFC 6598, RFC 4193, RFC 3879. */
+static const struct access_range private_networks[] = {
+    { AF_INET, { 10 }, 8 },       { AF_INET, { 172, 16 }, 12 }, { AF_INET, { 192, 168 }, 16 },
+    { AF_INET, { 100, 64 }, 10 }, { AF_INET6, { 0xfc }, 7 },    { AF_INET6, { 0xfe, 0xc0 }, 10 },
+};
+
+bool access_may_dial(const struct access *access, const struct address *client, const struct address *address)
+{
+    if (access->allow_private || address_is_loopback(client))
+        return true;
+    if (any_has(ours, COUNT(ours), address))
+        return false;
+    return any_has(private_networks, COUNT(private_networks), client) || any_has(ours, COUNT(ours), client) ||
+           !any_has(private_networks, COUNT(private_networks), address);
+}
+
 bool access_is_own(const struct access *access, const struct address *address)
 {
     unsigned char bytes[16], own[16];

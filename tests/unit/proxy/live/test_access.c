@@ -95,6 +95,99 @@ static void our_own_addresses_are_known(void **state)
     assert_true(is_own("0.0.0.0:8080", "127.0.0.1:8080"));
 }
 
+static bool may_dial(const char *client, const char *dialled, bool allow_private)
+{
+    struct access access;
+    struct address from, to;
+    struct err err;
+    bool answer;
+
+    assert_true(address_parse(client, 1, &from));
+    assert_true(address_parse(dialled, 443, &to));
+    assert_true(access_init(&access, "0.0.0.0/0,::/0", &err));
+    access.allow_private = allow_private;
+    answer = access_may_dial(&access, &from, &to);
+    access_clear(&access);
+    return answer;
+}
+
+static const char *const machine[] = {
+    "127.0.0.1",
+    "127.255.255.254",
+    "0.0.0.0",
+    "0.1.2.3",
+    "169.254.169.254",
+    "::1",
+    "::",
+    "fe80::1",
+    "febf::1",
+    "::ffff:127.0.0.1",
+    "::ffff:0.0.0.0",
+    "::127.0.0.1",
+    "64:ff9b::7f00:1",
+    "2002:7f00:1::1",
+    "::ffff:169.254.1.1",
+};
+static const char *const private_ones[] = {
+    "10.0.0.1",        "10.255.255.255",  "172.16.0.1",    "172.31.255.255", "192.168.0.1",
+    "100.64.0.1",      "100.127.255.255", "fc00::1",       "fdff::1",        "fec0::1",
+    "::ffff:10.0.0.1", "64:ff9b::a00:1",  "2002:a00:1::1",
+};
+static const char *const public_ones[] = {
+    "8.8.8.8",     "172.15.255.255",   "172.32.0.1",      "192.167.255.255", "192.169.0.1", "100.63.255.255",
+    "100.128.0.1", "169.253.0.1",      "128.0.0.1",       "1.0.0.0",         "2001:db8::1", "fbff::1",
+    "ff02::1",     "64:ff9b::808:808", "2002:808:808::1", "::ffff:8.8.8.8",
+};
+
+static void each_may_dial(const char *client, const char *const *dialled, size_t count, bool may)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (may_dial(client, dialled[i], false) != may)
+            fail_msg("%s to %s", client, dialled[i]);
+        assert_true(may_dial(client, dialled[i], true));
+    }
+}
+
+#define EACH_MAY_DIAL(client, addresses, may)                                                                \
+    each_may_dial(client, addresses, sizeof(addresses) / sizeof((addresses)[0]), may)
+
+static void clients_on_this_machine_may_dial_everything(void **state)
+{
+    static const char *const clients[] = { "127.0.0.1", "127.3.2.1", "::1", "::ffff:127.0.0.1" };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof clients / sizeof clients[0]; i++) {
+        EACH_MAY_DIAL(clients[i], machine, true);
+        EACH_MAY_DIAL(clients[i], private_ones, true);
+        EACH_MAY_DIAL(clients[i], public_ones, true);
+    }
+}
+
+static void neighbours_may_not_dial_this_machine_itself(void **state)
+{
+    static const char *const clients[] = { "192.168.1.7", "10.1.1.1",           "100.64.3.4", "fd00::7",
+                                           "fe80::7",     "::ffff:192.168.1.7", "169.254.9.9" };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof clients / sizeof clients[0]; i++) {
+        EACH_MAY_DIAL(clients[i], machine, false);
+        EACH_MAY_DIAL(clients[i], private_ones, true);
+        EACH_MAY_DIAL(clients[i], public_ones, true);
+    }
+}
+
+static void clients_from_the_internet_may_dial_only_the_internet(void **state)
+{
+    static const char *const clients[] = { "203.0.113.9", "2001:db8::9", "::ffff:203.0.113.9", "172.32.0.1" };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof clients / sizeof clients[0]; i++) {
+        EACH_MAY_DIAL(clients[i], machine, false);
+        EACH_MAY_DIAL(clients[i], private_ones, false);
+        EACH_MAY_DIAL(clients[i], public_ones, true);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -102,6 +195,9 @@ int main(void)
         cmocka_unit_test(others_may_when_a_range_has_them),
         cmocka_unit_test(a_wrong_range_is_refused),
         cmocka_unit_test(our_own_addresses_are_known),
+        cmocka_unit_test(clients_on_this_machine_may_dial_everything),
+        cmocka_unit_test(neighbours_may_not_dial_this_machine_itself),
+        cmocka_unit_test(clients_from_the_internet_may_dial_only_the_internet),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
