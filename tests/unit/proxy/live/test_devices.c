@@ -15,7 +15,8 @@ static void a_device_is_trusted_once_it_has_accepted(void **state)
 
     (void)state;
     assert_false(devices_trusts(devices, "10.0.0.1"));
-    devices_accepted(devices, "10.0.0.1");
+    assert_true(devices_accepted(devices, "10.0.0.1"));
+    assert_false(devices_accepted(devices, "10.0.0.1")); /* no news */
     assert_true(devices_trusts(devices, "10.0.0.1"));
     assert_false(devices_trusts(devices, "10.0.0.2"));
     devices_free(devices);
