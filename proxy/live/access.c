@@ -192,14 +192,22 @@ static const struct access_range private_networks[] = {
     { AF_INET, { 100, 64 }, 10 }, { AF_INET6, { 0xfc }, 7 },    { AF_INET6, { 0xfe, 0xc0 }, 10 },
 };
 
-bool access_may_dial(const struct access *access, const struct address *client, const struct address *address)
+enum reach access_reach(const struct access *access, const struct address *client)
 {
     if (access->allow_private || address_is_loopback(client))
+        return REACH_ALL;
+    return any_has(private_networks, COUNT(private_networks), client) || any_has(ours, COUNT(ours), client)
+               ? REACH_PRIVATE
+               : REACH_PUBLIC;
+}
+
+bool access_may_dial(enum reach reach, const struct address *address)
+{
+    if (reach == REACH_ALL)
         return true;
     if (any_has(ours, COUNT(ours), address))
         return false;
-    return any_has(private_networks, COUNT(private_networks), client) || any_has(ours, COUNT(ours), client) ||
-           !any_has(private_networks, COUNT(private_networks), address);
+    return reach == REACH_PRIVATE || !any_has(private_networks, COUNT(private_networks), address);
 }
 
 bool access_is_own(const struct access *access, const struct address *address)

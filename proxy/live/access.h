@@ -22,7 +22,7 @@ struct access {
     size_t range_count;
     struct address *own; /* owned: what our listeners are bound to, wildcards spelled out */
     size_t own_count;
-    bool allow_private; /* access_may_dial says yes to everything; set after access_init */
+    bool allow_private; /* everybody reaches everything; set after access_init */
 };
 
 /* "192.168.0.0/16,10.0.0.5,fd00::/8". NULL: loopback only. ERR_USAGE. */
@@ -32,13 +32,16 @@ void access_clear(struct access *access);
 void access_add_own(struct access *access, const struct address *bound);
 
 bool access_allows(const struct access *access, const struct address *client);
-/* May this client reach that address through weir? To be asked of the address dialled, not of its name, which
- * can resolve to anything. Nobody from another machine gets this machine's loopback (127/8, ::1, 0/8, ::) or
- * link-local addresses (169.254/16, fe80::/10), where things listen that trust whoever can reach them; a
- * client whose own address is public gets no private network either (10/8, 172.16/12, 192.168/16, 100.64/10,
- * fc00::/7, fec0::/10). IPv4 inside IPv6 (mapped, compatible, 6to4, NAT64) counts as what it is. */
-bool access_may_dial(const struct access *access, const struct address *client,
-                     const struct address *address);
+/* From where a client comes: what it may reach, and whose connections it may share. */
+enum reach { REACH_ALL, REACH_PRIVATE, REACH_PUBLIC };
+enum reach access_reach(const struct access *access, const struct address *client);
+/* May a client from there reach that address through weir? To be asked of the address dialled, not of its
+ * name, which can resolve to anything. Nobody from another machine gets this machine's loopback (127/8, ::1,
+ * 0/8, ::) or link-local addresses (169.254/16, fe80::/10), where things listen that trust whoever can reach
+ * them; a client whose own address is public gets no private network either (10/8, 172.16/12, 192.168/16,
+ * 100.64/10, fc00::/7, fec0::/10). IPv4 inside IPv6 (mapped, compatible, 6to4, NAT64) counts as what it is.
+ */
+bool access_may_dial(enum reach reach, const struct address *address);
 bool access_is_own(const struct access *access, const struct address *address);
 bool address_is_loopback(const struct address *address);
 

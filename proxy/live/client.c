@@ -20,6 +20,9 @@ static void free_now(void *self)
     strbuf_clear(&c->alpn_offer);
     tap_tls_unref(c->tls_facts);
     tunnel_free(c->tunnel);
+    upstream_forget(c->failed);
+    strbuf_clear(&c->failed_error);
+    tls_mirror_unref(c->mirror);
     loop_timer_clear(&c->timer);
     mem_free(c);
 }
@@ -81,6 +84,8 @@ static size_t on_bytes(void *self, struct span bytes)
 {
     struct client *c = self;
 
+    if (c->is_leaf_on_trial)
+        client_tls_used(c);
     switch (c->phase) {
     case CLIENT_HTTP:
         return client_http_bytes(c, bytes);
@@ -112,6 +117,8 @@ static void on_eof(void *self)
 {
     struct client *c = self;
 
+    if (c->is_leaf_on_trial)
+        client_tls_unused(c);
     switch (c->phase) {
     case CLIENT_HTTP:
         client_http_eof(c);
@@ -143,6 +150,8 @@ static void on_error(void *self, const struct err *reason)
     struct client *c = self;
     struct err err = *reason;
 
+    if (c->is_leaf_on_trial)
+        client_tls_unused(c);
     if (c->phase == CLIENT_HANDSHAKE) {
         client_tls_failed(c, err.text);
         return;
@@ -210,6 +219,7 @@ void client_new(struct live *live, int fd, const struct address *address, uint64
     c->live = live;
     c->accepted_us = accepted_us;
     c->is_allowed = access_allows(&live->shared->access, address);
+    c->reach = access_reach(&live->shared->access, address);
     address_format(address, c->name, sizeof c->name);
     /* The address without its port, and IPv6 without its brackets. */
     memcpy(c->ip, c->name + (c->name[0] == '['), sizeof c->ip - 2);

@@ -7,8 +7,50 @@
 #include "proxy/base/mem.h"
 #include "proxy/live/client_impl.h"
 #include "proxy/live/proxy_impl.h"
+#include "proxy/live/seal_text.h"
 
 static size_t start_tunnel(struct client *c);
+static void make_key(struct client *c);
+
+/* --- sealed hosts --------------------------------------------------------------------------------------- */
+
+static const char *name_of(const struct client *c)
+{
+    return c->sni[0] != '\0' ? c->sni : c->target.host;
+}
+
+static enum scope_answer scope_for(const struct client *c, const char **out_rule)
+{
+    return scope_of(c->live->shared->scope, span_of(c->target.host), span_of(c->sni), c->target.port,
+                    out_rule);
+}
+
+/* By a person's word, or by what was learned. Says so the first time. */
+static bool is_sealed(struct client *c)
+{
+    struct origins *origins = c->live->shared->origins;
+    struct strbuf text = STRBUF_EMPTY;
+    struct pin pin;
+    const char *rule;
+
+    switch (scope_for(c, &rule)) {
+    case SCOPE_OPEN:
+        return false;
+    case SCOPE_AUTO:
+        if (!origins_is_sealed(origins, c->ip, name_of(c), &pin))
+            return false;
+        break; /* said when it was learned */
+    case SCOPE_SEALED:
+        if (!origins_seal_is_news(origins, c->ip, name_of(c)))
+            break;
+        seal_text_add_asked(&text, name_of(c), rule);
+        client_notify(c, NOTICE_SEALED, name_of(c), strbuf_text(&text));
+        strbuf_clear(&text);
+        break;
+    }
+    c->is_sealed = true;
+    return true;
+}
 
 /* --- CONNECT -------------------------------------------------------------------------------------------- */
 
@@ -20,17 +62,27 @@ static void sniff_held(void *self)
         link_deliver(&c->link);
 }
 
-void client_connect(struct client *c, struct http_head *head, const struct target *target)
+static void say_yes(struct client *c)
 {
     static const char yes[] = "HTTP/1.1 200 Connection established\r\n\r\n";
 
+    evbuffer_add(link_out(&c->link), yes, sizeof yes - 1);
+    link_flush(&c->link);
+}
+
+void client_connect(struct client *c, struct http_head *head, const struct target *target)
+{
     c->target = *target;
     http_head_free(c->connect_head);
     c->connect_head = head;
     c->connect_started_us = c->head_started_us;
     c->is_inner = true;
-    evbuffer_add(link_out(&c->link), yes, sizeof yes - 1);
-    link_flush(&c->link);
+    if (is_sealed(c)) { /* it is told of a dial that fails: the yes waits for the origin */
+        c->owes_yes = true;
+        start_tunnel(c);
+        return;
+    }
+    say_yes(c);
     c->phase = CLIENT_SNIFF;
     loop_timer_set(&c->timer, SILENCE_US);
     loop_defer(c->live->loop, sniff_held, c); /* what came together with CONNECT */
@@ -67,15 +119,27 @@ static enum looks looks_like_http(struct span bytes, size_t limit)
 
 static void make_key(struct client *c)
 {
-    const char *name = c->sni[0] != '\0' ? c->sni : c->target.host;
-
-    upstream_key_make(&c->key, &c->target, c->target.is_tls ? name : "", strbuf_span(&c->alpn_offer));
+    upstream_key_make(&c->key, &c->target, c->target.is_tls ? name_of(c) : "", strbuf_span(&c->alpn_offer));
+    c->key.reach = (uint8_t)c->reach;
 }
 
 static void start_http(struct client *c)
 {
     make_key(c);
     client_http_start(c);
+}
+
+/* Whether a whole ClientHello is there, and names a host that passes sealed. */
+static enum hello_kind look_at_hello(struct client *c, struct span bytes)
+{
+    struct hello hello;
+    char *scratch = mem_array(char, HELLO_SCRATCH_BYTES);
+    enum hello_kind kind = hello_read(bytes, scratch, &hello);
+
+    if (kind == HELLO_YES)
+        memcpy(c->sni, hello.sni, sizeof c->sni);
+    mem_free(scratch);
+    return kind;
 }
 
 static size_t start_handshake(struct client *c, struct span bytes)
@@ -90,18 +154,19 @@ static size_t start_handshake(struct client *c, struct span bytes)
     return bytes.len;
 }
 
-size_t client_sniff(struct client *c, struct span bytes)
+static size_t sniff_plain(struct client *c, struct span bytes)
 {
-    if (c->link.tls == NULL) {
-        switch (hello_sniff(bytes)) {
-        case HELLO_YES:
-            return start_handshake(c, bytes);
-        case HELLO_NEED_MORE:
-            loop_timer_set(&c->timer, HANDSHAKE_US);
+    static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"; /* RFC 9113 §3.4 */
+    size_t common = bytes.len < sizeof preface - 1 ? bytes.len : sizeof preface - 1;
+
+    if (common > 3 && memcmp(bytes.ptr, preface, common) == 0) {
+        if (common < sizeof preface - 1)
             return 0;
-        default:
-            break;
-        }
+        strbuf_reset(&c->alpn_offer);
+        strbuf_add(&c->alpn_offer, SPAN("\x02h2")); /* the origin gets the same, unasked */
+        make_key(c);
+        client_h2_start(c);
+        return client_h2_bytes(c, bytes);
     }
     switch (looks_like_http(bytes, c->live->shared->limits.max_header_bytes)) {
     case LOOKS_HTTP:
@@ -115,6 +180,24 @@ size_t client_sniff(struct client *c, struct span bytes)
     }
 }
 
+size_t client_sniff(struct client *c, struct span bytes)
+{
+    if (c->link.tls == NULL) {
+        switch (hello_sniff(bytes)) {
+        case HELLO_YES:
+            if (look_at_hello(c, bytes) == HELLO_NEED_MORE)
+                break;
+            return is_sealed(c) ? start_tunnel(c) : start_handshake(c, bytes);
+        case HELLO_NEED_MORE:
+            break;
+        default:
+            return sniff_plain(c, bytes);
+        }
+        loop_timer_set(&c->timer, HANDSHAKE_US);
+        return 0;
+    }
+    return sniff_plain(c, bytes);
+}
 /* --- silence: does the origin speak first? -------------------------------------------------------------- */
 
 static void on_spare_open(void *self, struct upstream *u);
@@ -147,7 +230,12 @@ static const struct upstream_user spare_user = { on_spare_open, on_spare_failed,
 
 static void on_spare_open(void *self, struct upstream *u)
 {
-    upstream_set_user(u, &spare_user, self); /* goes on listening */
+    struct client *c = self;
+
+    if (u->speaks_h2)
+        c->spare = NULL; /* it is in the pool, for all */
+    else
+        upstream_set_user(u, &spare_user, c); /* goes on listening */
 }
 
 void client_sniff_timeout(struct client *c)
@@ -170,27 +258,58 @@ void client_sniff_timeout(struct client *c)
 
 /* --- TLS ------------------------------------------------------------------------------------------------ */
 
+static struct origin_key origin_key_of(const struct client *c)
+{
+    return (struct origin_key){ c->target.host, c->target.port, c->sni, tls_mirror_id(c->mirror) };
+}
+
+/* The protocol that the client is to speak, as the origin does; "": none was chosen. */
+static void choose_protocol(struct client *c, struct span chosen)
+{
+    if (chosen.len != 0 || !c->offers_h1)
+        tls_set_alpn(c->link.tls, chosen);
+    else
+        tls_set_alpn(c->link.tls, SPAN("http/1.1")); /* the same by another name */
+}
+
 static void on_alpn_open(void *self, struct upstream *u)
 {
     struct client *c = self;
+    struct span chosen = tls_alpn(u->link.tls);
 
-    upstream_set_user(u, &spare_user, c);
-    tls_set_alpn(c->link.tls, tls_alpn(u->link.tls));
+    if (!c->wants_tunnel) {
+        struct origin_key key = origin_key_of(c);
+        origins_alpn_put(c->live->shared->origins, &key, chosen, EXTENDED_CONNECT_UNKNOWN);
+    }
+    if (u->speaks_h2 && !c->wants_tunnel)
+        c->spare = NULL; /* it is in the pool, for all */
+    else
+        upstream_set_user(u, &spare_user, c);
+    choose_protocol(c, chosen);
     link_go_tls(&c->link);
 }
 
+/* The client gets its handshake all the same, and is told by the answer to its first request. */
 static void on_alpn_failed(void *self, int status, bool is_own, const char *error)
 {
     struct client *c = self;
     struct upstream *spare = c->spare;
     struct exchange *x;
 
-    (void)status;
-    (void)is_own;
     c->spare = NULL;
-    x = client_tunnel_exchange(c);
-    upstream_tell_failed(spare, x);
-    exchange_tunnel_end(x, error);
+    if (c->wants_tunnel) {
+        x = client_tunnel_exchange(c);
+        upstream_tell_failed(spare, x);
+        exchange_tunnel_end(x, error);
+        return;
+    }
+    upstream_keep(spare);
+    c->failed = spare;
+    c->failed_status = status;
+    c->failed_is_own = is_own;
+    strbuf_add_str(&c->failed_error, error);
+    choose_protocol(c, c->offers_h1 ? SPAN("http/1.1") : SPAN("h2"));
+    link_go_tls(&c->link);
 }
 
 static const struct upstream_user alpn_user = { on_alpn_open, on_alpn_failed, NULL };
@@ -209,23 +328,52 @@ static void give_leaf(struct client *c)
     leaf_unref(leaf);
 }
 
+/* What of the client's offer is HTTP, in its order. */
+static void offer_http(struct client *c, struct span offer)
+{
+    while (offer.len != 0) {
+        size_t len = (unsigned char)offer.ptr[0];
+        struct span name = span_make(offer.ptr + 1, len);
+        if (span_eq(name, SPAN("h2")) || span_eq(name, SPAN("http/1.1")) || span_eq(name, SPAN("http/1.0")))
+            strbuf_add(&c->alpn_offer, span_make(offer.ptr, 1 + len));
+        offer = span_from(offer, 1 + len);
+    }
+}
+
 static void choose_alpn(struct client *c, const struct hello *hello)
 {
-    if (hello->offers_h1) {
+    struct origin_choice choice;
+    struct origin_key key;
+
+    c->offers_h1 = hello->offers_h1;
+    if (hello->offers_h2) {
+        offer_http(c, hello->alpn);
+        key = origin_key_of(c);
+        if (strcmp(c->target.host, SELF_HOST) == 0) {
+            choose_protocol(c, SPAN("h2"));
+        } else if (origins_alpn_get(c->live->shared->origins, &key, &choice) &&
+                   (choice.alpn[0] != '\0' || c->offers_h1)) {
+            choose_protocol(c, span_of(choice.alpn));
+            c->offers_connect = choice.extended_connect == EXTENDED_CONNECT_YES;
+        } else {
+            c->asks_origin = true;
+        }
+    } else if (hello->offers_h1) {
         tls_set_alpn(c->link.tls, SPAN("http/1.1"));
         strbuf_add(&c->alpn_offer, SPAN("\x08http/1.1"));
-    } else if (hello->alpn.len != 0 && !hello->offers_h2) {
+    } else if (hello->alpn.len != 0) {
         /* It will not speak HTTP: what the origin chooses of its offer is what it gets. */
         strbuf_add(&c->alpn_offer, hello->alpn);
         c->wants_tunnel = true;
     }
 }
 
-/* The leaf is there; for a tunnel the origin's choice is still to come. */
+/* The leaf is there; the origin's choice may still be to come. */
 static enum tls_answer go_on(struct client *c)
 {
     give_leaf(c);
-    if (!c->wants_tunnel)
+    c->leaf_us = clock_mono_us();
+    if (!c->wants_tunnel && !c->asks_origin)
         return TLS_GO;
     make_key(c);
     upstream_close(c->spare);
@@ -236,6 +384,8 @@ static enum tls_answer go_on(struct client *c)
 enum tls_answer client_hello(struct client *c, const struct hello *hello)
 {
     memcpy(c->sni, hello->sni, sizeof c->sni);
+    if (!c->live->shared->no_mirror)
+        c->mirror = tls_mirror_get(c->live->shared->tls_client, hello);
     c->leaf_type = hello->offers_ecdsa ? ca_key_type(c->live->shared->ca) : KEY_RSA;
     choose_alpn(c, hello);
     if (c->leaf_type == KEY_RSA && !live_has_rsa(c->live)) {
@@ -256,41 +406,68 @@ void client_rsa_ready(struct client *c)
 
 void client_tls_open(struct client *c)
 {
-    devices_accepted(c->live->shared->devices, c->ip);
+    origins_accepted(c->live->shared->origins, c->ip);
+    c->is_leaf_on_trial = true;
     c->tls_facts = tap_tls_new(tls_facts(c->link.tls));
     c->phase = CLIENT_SNIFF;
-    if (c->wants_tunnel)
+    if (c->wants_tunnel) {
         start_tunnel(c);
-    else
+    } else if (span_eq(tls_alpn(c->link.tls), SPAN("h2"))) {
+        make_key(c);
+        client_h2_start(c);
+    } else {
         loop_timer_set(&c->timer, SILENCE_US);
+    }
 }
 
-/* RFC 8446 §6.2: the alerts that say "not this certificate". */
-static bool is_certificate_alert(unsigned alert)
+static void judge_end(struct client *c, unsigned alert, bool has_used)
 {
-    return (alert >= 42 && alert <= 46) || alert == 48;
+    uint64_t after_us = c->leaf_us != 0 ? clock_mono_us() - c->leaf_us : UINT64_MAX;
+    enum refusal how = refusal_of_end(alert, after_us, has_used);
+    struct strbuf text = STRBUF_EMPTY;
+    struct pin pin;
+    const char *rule;
+
+    switch (origins_refused(c->live->shared->origins, c->ip, name_of(c), how, alert,
+                            scope_for(c, &rule) == SCOPE_AUTO, &pin)) {
+    case REFUSED_UNTRUSTED:
+        seal_text_add_untrusted(&text, c->ip);
+        client_notify(c, NOTICE_UNTRUSTED, name_of(c), strbuf_text(&text));
+        break;
+    case REFUSED_SEALED:
+        seal_text_add_learned(&text, c->ip, name_of(c), &pin);
+        client_notify(c, NOTICE_SEALED, name_of(c), strbuf_text(&text));
+        break;
+    case REFUSED_NOTED:
+        break;
+    }
+    strbuf_clear(&text);
+}
+
+void client_tls_used(struct client *c)
+{
+    c->is_leaf_on_trial = false;
+    origins_used(c->live->shared->origins, c->ip, name_of(c));
+}
+
+void client_tls_unused(struct client *c)
+{
+    c->is_leaf_on_trial = false;
+    judge_end(c, tls_alert_received(c->link.tls), false);
 }
 
 void client_tls_failed(struct client *c, const char *why)
 {
-    const char *name = c->sni[0] != '\0' ? c->sni : c->target.host;
     unsigned alert = c->link.tls != NULL ? tls_alert_received(c->link.tls) : 0;
     struct strbuf text = STRBUF_EMPTY;
 
     if (alert != 0)
-        strbuf_printf(&text, "%s refused the certificate for %s: %s", c->name, name, why);
+        strbuf_printf(&text, "%s refused the certificate for %s: %s", c->name, name_of(c), why);
     else
-        strbuf_printf(&text, "TLS with %s for %s was not begun: %s", c->name, name, why);
-    client_notify(c, "handshake-refused", name, strbuf_text(&text));
-    if (is_certificate_alert(alert) && devices_refused(c->live->shared->devices, c->ip)) {
-        strbuf_reset(&text);
-        strbuf_printf(&text,
-                      "%s does not trust weir's CA: on this machine run 'weir ca trust', on a phone open "
-                      "http://" SELF_HOST "/ through the proxy",
-                      c->ip);
-        client_notify(c, "untrusted-ca", name, strbuf_text(&text));
-    }
+        strbuf_printf(&text, "TLS with %s for %s was not begun: %s", c->name, name_of(c), why);
+    client_notify(c, "handshake-refused", name_of(c), strbuf_text(&text));
     strbuf_clear(&text);
+    judge_end(c, alert, false);
     if (c->one.exchange != NULL)
         exchange_tunnel_end(c->one.exchange, why);
     else
@@ -324,11 +501,11 @@ struct exchange *client_tunnel_exchange(struct client *c)
     struct exchange *x = exchange_new((struct side){ NULL, NULL }, &tunnel_owner, c, c->connect_started_us);
 
     memcpy(x->facts.client_addr, c->name, sizeof x->facts.client_addr);
-    x->facts.scheme = c->link.tls != NULL ? "tls" : "tcp";
-    x->facts.flags |= TAP_TUNNEL;
+    x->facts.scheme = c->link.tls != NULL || c->is_sealed ? "tls" : "tcp";
+    x->facts.flags |= TAP_TUNNEL | (c->is_sealed ? TAP_SEALED : 0);
     if (c->tls_facts != NULL)
         x->facts.client_tls = tap_tls_ref(c->tls_facts);
-    memcpy(x->facts.host, c->target.host, sizeof x->facts.host);
+    memcpy(x->facts.host, c->is_sealed ? name_of(c) : c->target.host, sizeof x->facts.host);
     x->facts.port = c->target.port;
     exchange_mark_at(x, TAP_T_ACCEPTED, c->accepted_us);
     x->facts.request_wire_bytes = c->connect_head->wire_bytes;
@@ -353,6 +530,9 @@ static void on_tunnel_open(void *self, struct upstream *u)
 {
     struct client *c = self;
 
+    if (c->owes_yes)
+        say_yes(c);
+    c->owes_yes = false;
     upstream_carry(u, c->one.exchange);
     c->tunnel = tunnel_new(&c->link, &u->link, c->one.exchange, client_tunnel_over, c);
     link_deliver(&c->link);
@@ -364,9 +544,12 @@ static void on_tunnel_failed(void *self, int status, bool is_own, const char *er
 {
     struct client *c = self;
 
-    (void)status;
     upstream_tell_failed(c->one.upstream, c->one.exchange);
     c->one.upstream = NULL;
+    if (c->owes_yes) {
+        client_write_error(c, status != 0 ? status : 508, error);
+        link_close(&c->link);
+    }
     exchange_tunnel_end(c->one.exchange, is_own ? "the tunnel would lead back to weir itself" : error);
 }
 

@@ -165,8 +165,7 @@ void client_http_start(struct client *c)
     client_wait_for_request(c);
 }
 
-/* There is no request that this could be the answer of an exchange to. */
-static void write_error_page(struct client *c, int status, const char *why)
+void client_write_error(struct client *c, int status, const char *why)
 {
     struct http_head *head = http_head_response(status);
     struct strbuf page = STRBUF_EMPTY;
@@ -174,6 +173,7 @@ static void write_error_page(struct client *c, int status, const char *why)
     error_page(head, &page, NULL, status, why);
     h1_write_response(&c->writer, link_out(&c->link), head, SPAN_NONE);
     h1_write_body(&c->writer, link_out(&c->link), strbuf_span(&page));
+    link_flush(&c->link);
     strbuf_clear(&page);
     http_head_free(head);
 }
@@ -187,7 +187,7 @@ static void bad_request(struct client *c, const struct err *err)
         return;
     }
     client_notify(c, "bad-request", c->is_inner ? c->target.host : NULL, err->text);
-    write_error_page(c, status, err->text);
+    client_write_error(c, status, err->text);
     client_close(c, true);
 }
 

@@ -11,6 +11,7 @@
 #include "proxy/live/tunnel.h"
 #include "proxy/live/upstream.h"
 #include "proxy/mode/forward.h"
+#include "proxy/tls/tls_mirror.h"
 
 enum client_phase { CLIENT_HTTP, CLIENT_H2, CLIENT_SNIFF, CLIENT_HANDSHAKE, CLIENT_TUNNEL, CLIENT_CLOSED };
 
@@ -20,6 +21,7 @@ struct client {
     struct link link;
     enum client_phase phase;
     bool is_allowed;
+    enum reach reach;
     char name[ADDRESS_TEXT_BYTES]; /* "address:port" */
     char ip[ADDRESS_TEXT_BYTES];
     uint64_t accepted_us;
@@ -55,8 +57,12 @@ struct client {
     bool wants_tunnel;   /* its ALPN is no HTTP: decided before the handshake is done */
     struct tap_tls *tls_facts;
     struct upstream_key key; /* of the requests inside */
-    struct upstream *spare;  /* opened while the client was silent */
-    struct upstream *bound;  /* logged in for this client alone (NTLM) */
+    struct upstream *spare;  /* opened while the client was silent, or its handshake waited */
+    struct upstream *failed; /* kept: could not be opened then; what was asked first is told. NULL: none */
+    int failed_status;
+    bool failed_is_own, is_failure_told;
+    struct strbuf failed_error;
+    struct upstream *bound; /* logged in for this client alone (NTLM) */
     struct tunnel *tunnel;
 };
 
@@ -75,6 +81,8 @@ void client_http_batch(struct client *client);
 void client_http_eof(struct client *client);
 /* Ends the link so that a response under way does not look whole. */
 void client_cut_response(struct client *client, enum cut how);
+/* An answer to nothing that an exchange was begun for. */
+void client_write_error(struct client *client, int status, const char *why);
 void client_http_error(struct client *client, const char *why, enum cut how);
 
 void client_http_over(struct client *client, const struct exchange *exchange, enum exchange_end end);
@@ -96,6 +104,9 @@ size_t client_sniff(struct client *client, struct span bytes);
 void client_sniff_timeout(struct client *client);
 enum tls_answer client_hello(struct client *client, const struct hello *hello);
 void client_tls_open(struct client *client);
+/* The first byte inside TLS; the end before there was one: see origins.h. */
+void client_tls_used(struct client *client);
+void client_tls_unused(struct client *client);
 void client_tls_failed(struct client *client, const char *why);
 void client_tunnel_over(void *self, const char *error);
 struct exchange *client_tunnel_exchange(struct client *client);

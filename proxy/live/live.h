@@ -10,6 +10,8 @@
 #include "proxy/http/h1.h"
 #include "proxy/live/access.h"
 #include "proxy/live/devices.h"
+#include "proxy/live/origins.h"
+#include "proxy/mode/scope.h"
 #include "proxy/net/worker.h"
 #include "proxy/tls/tls_policy.h"
 
@@ -36,6 +38,8 @@ struct live_shared {
     struct tls_client *tls_client;
     struct leaf_cache *leaf_cache;
     struct devices *devices;
+    struct origins *origins;
+    struct scope *scope;
     struct access access;
     struct h1_limits limits;
     bool no_mirror; /* weir's own TLS and HTTP/2 towards origins, not the client's */

@@ -213,7 +213,9 @@ static void proxy_free(struct proxy *proxy)
     leaf_cache_free(proxy->shared.leaf_cache);
     tls_server_free(proxy->shared.tls_server);
     tls_client_free(proxy->shared.tls_client);
+    origins_free(proxy->shared.origins);
     devices_free(proxy->shared.devices);
+    scope_free(proxy->shared.scope);
     access_clear(&proxy->shared.access);
     pthread_mutex_destroy(&proxy->lock);
     pthread_cond_destroy(&proxy->drained);
@@ -255,6 +257,9 @@ bool proxy_start(const struct proxy_options *options, struct proxy **out_proxy, 
 {
     struct proxy *proxy = mem_new(struct proxy);
     struct tls_client_options tls_options = { options->upstream_ca, options->insecure };
+    struct scope_options scope_options = { options->seal.items, options->open.items, options->seal.count,
+                                           options->open.count, options->no_auto_seal };
+    struct origins_options origins_options = { 0 };
     unsigned count = options->workers != 0 ? options->workers : worker_default_count();
     int *fds = mem_array(int, options->listen_count *count);
     bool ok = false;
@@ -270,9 +275,12 @@ bool proxy_start(const struct proxy_options *options, struct proxy **out_proxy, 
         proxy->shared.limits.max_header_bytes = options->max_header_bytes;
     proxy->shared.no_mirror = options->no_mirror;
     proxy->shared.devices = devices_new();
-    if (!access_init(&proxy->shared.access, options->allow, err) ||
+    proxy->shared.origins = origins_new(&origins_options, proxy->shared.devices);
+    if (!scope_new(&scope_options, &proxy->shared.scope, err) ||
+        !access_init(&proxy->shared.access, options->allow, err) ||
         !tls_client_new(&tls_options, &proxy->shared.tls_client, err) || !bind_all(proxy, count, fds, err))
         goto out;
+    proxy->shared.access.allow_private = options->allow_private;
     proxy->shared.tls_server = tls_server_new(options->ca);
     proxy->shared.leaf_cache = leaf_cache_new(options->ca, MAX_LEAVES);
     if (!workers_start(count, fds, (unsigned)options->listen_count, &worker_events, proxy, &proxy->workers,

@@ -185,6 +185,10 @@ static void find_for(struct request *r, const struct upstream_key *key)
 {
     struct upstream_key only_h1;
 
+    if (r->client->failed != NULL && !r->client->is_failure_told) {
+        r->answer = ANSWER_UNREACHABLE;
+        return;
+    }
     if (!r->exchange->request_hop.asks_upgrade || !upstream_key_offers_h2(key)) {
         find_upstream(r, key, false);
     } else {
@@ -414,6 +418,7 @@ static void route_forward(struct request *r, struct http_head *head)
     } else {
         upstream_key_make(&key, &target, target.is_tls ? target.host : "",
                           c->h2 != NULL ? SPAN("\x02h2") : SPAN(""));
+        key.reach = (uint8_t)c->reach;
         begin_request(r, head, &target, path, &key, host_for(&host_line, &target, head));
     }
     strbuf_clear(&host_line);
@@ -461,6 +466,16 @@ static void answer_last_hop(struct request *r)
     strbuf_clear(&body);
 }
 
+/* What was found when the handshake waited for the origin is this request's fate. */
+static void tell_failed(struct request *r)
+{
+    struct client *c = r->client;
+
+    c->is_failure_told = true; /* later ones try anew */
+    r->upstream = c->failed;
+    on_upstream_failed(r, c->failed_status, c->failed_is_own, strbuf_text(&c->failed_error));
+}
+
 static void give_answer(struct request *r)
 {
     enum request_answer answer = r->answer;
@@ -483,6 +498,9 @@ static void give_answer(struct request *r)
         break;
     case ANSWER_NO_TUNNEL:
         exchange_answer(r->exchange, 501, "tunnels are made with HTTP/1.1 here, not in an HTTP/2 stream");
+        break;
+    case ANSWER_UNREACHABLE:
+        tell_failed(r);
         break;
     case ANSWER_NONE:
         break;

@@ -17,7 +17,14 @@ struct client;
 struct h2_stream;
 
 /* What weir will answer by itself, once the request is there. */
-enum request_answer { ANSWER_NONE, ANSWER_SELF, ANSWER_LAST_HOP, ANSWER_FORBIDDEN, ANSWER_NO_TUNNEL };
+enum request_answer {
+    ANSWER_NONE,
+    ANSWER_SELF,
+    ANSWER_LAST_HOP,
+    ANSWER_FORBIDDEN,
+    ANSWER_NO_TUNNEL,
+    ANSWER_UNREACHABLE
+};
 
 struct request {
     struct client *client;

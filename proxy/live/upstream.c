@@ -57,6 +57,7 @@ bool upstream_key_offers_h2(const struct upstream_key *key)
 void upstream_key_without_h2(struct upstream_key *out_key, const struct upstream_key *key)
 {
     upstream_key_make(out_key, &key->target, key->name, key->target.is_tls ? SPAN("\x08http/1.1") : SPAN(""));
+    out_key->reach = key->reach;
 }
 
 bool upstream_key_eq(const struct upstream_key *a, const struct upstream_key *b)
@@ -182,6 +183,10 @@ static void free_now(void *self)
 {
     struct upstream *u = self;
 
+    if (u->is_kept) {
+        u->is_done = true;
+        return;
+    }
     link_clear(&u->link);
     h1_free(u->h1);
     h2_free(u->h2);
@@ -204,6 +209,20 @@ void upstream_close(struct upstream *u)
     loop_timer_off(&u->timer);
     link_close(&u->link);
     loop_defer(u->live->loop, free_now, u);
+}
+
+void upstream_keep(struct upstream *u)
+{
+    u->is_kept = true;
+}
+
+void upstream_forget(struct upstream *u)
+{
+    if (u == NULL)
+        return;
+    u->is_kept = false;
+    if (u->is_done)
+        free_now(u);
 }
 
 void upstream_leave(struct upstream *u)
@@ -388,7 +407,13 @@ static void on_dialled(void *self, struct dial_result *result)
     if (result->address.len != 0)
         address_format(&result->address, u->address, sizeof u->address);
     if (result->fd < 0) {
-        bool is_own = result->err.code == ERR_FOUND;
+        bool is_own = result->err.code == ERR_FOUND && !u->is_forbidden;
+        if (u->is_forbidden) {
+            fail(u, 403, false, CUT_RESET,
+                 "a client from elsewhere may not reach this machine's own addresses, or a private network, "
+                 "through weir: start weir with --allow-private if it should");
+            return;
+        }
         fail(u, result->err.code == ERR_TIMEOUT ? 504 : 502, is_own, CUT_RESET, result->err.text);
         return;
     }
@@ -406,7 +431,10 @@ static bool may_dial(void *self, const struct address *address)
 {
     struct upstream *u = self;
 
-    return !access_is_own(&u->live->shared->access, address);
+    if (access_is_own(&u->live->shared->access, address))
+        return false;
+    u->is_forbidden = !access_may_dial(u->key.reach, address);
+    return !u->is_forbidden;
 }
 
 struct upstream *upstream_open(struct live *live, const struct upstream_key *key, bool stops_at_tcp,

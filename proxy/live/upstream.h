@@ -26,6 +26,7 @@ struct upstream;
 struct upstream_key {
     struct target target;      /* dialled */
     char name[URL_HOST_BYTES]; /* SNI, and verified; "" without TLS */
+    uint8_t reach;             /* enum reach: of the clients that may share it */
     char alpn[64];             /* what is offered, wire format */
     uint8_t alpn_len;
     unsigned hash; /* of the rest, made once: keys are looked up for every request */
@@ -82,6 +83,9 @@ struct upstream {
     bool is_login;       /* NTLM, Negotiate: it is a client's for good, whatever the later requests say */
     bool is_out_of_step; /* malformed, or nobody asked for what came: it ends with the batch */
     bool cert_requested;
+    bool is_forbidden;       /* its address is not for clients from there */
+    bool is_kept;            /* see upstream_keep */
+    bool is_done;            /* closed, and kept only for that */
     struct loop_timer timer; /* handshake, idle */
     TAILQ_ENTRY(upstream) in_pool;
     bool is_pooled; /* in the pool: idle, or shared */
@@ -122,7 +126,11 @@ void upstream_run(struct upstream *upstream, struct exchange *exchange, bool is_
 void upstream_carry(struct upstream *upstream, struct exchange *exchange);
 /* The exchange is told when the connection was made, unless an earlier one was, and of its TLS. */
 void upstream_tell_times(struct upstream *upstream, struct exchange *exchange);
-/* From inside on_failed: the exchange is told how far the making of the connection came. */
+/* From inside on_failed: what is known of it stays until upstream_forget. */
+void upstream_keep(struct upstream *upstream);
+void upstream_forget(struct upstream *upstream); /* NULL is fine */
+/* From inside on_failed, or while it is kept: the exchange is told how far the making of the connection came.
+ */
 void upstream_tell_failed(struct upstream *upstream, struct exchange *exchange);
 /* The exchange is over: back into the pool when both say so and nothing is left over, else closed.
  * owner_bound: not shared, stays with the caller; false: closed. */

@@ -181,6 +181,7 @@ static void cut(void *self, enum cut how, uint32_t code)
 {
     struct end *end = self;
 
+    (void)code;
     tell(end->play, "%s cut: %s", end->name, how == CUT_RESET ? "reset" : "close");
     if (how == CUT_CLOSE)
         flush(end);

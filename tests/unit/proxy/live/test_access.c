@@ -106,7 +106,7 @@ static bool may_dial(const char *client, const char *dialled, bool allow_private
     assert_true(address_parse(dialled, 443, &to));
     assert_true(access_init(&access, "0.0.0.0/0,::/0", &err));
     access.allow_private = allow_private;
-    answer = access_may_dial(&access, &from, &to);
+    answer = access_may_dial(access_reach(&access, &from), &to);
     access_clear(&access);
     return answer;
 }
