@@ -155,7 +155,7 @@ static enum filter_answer match_is(const struct match *match, const struct term_
     case IS_TUNNEL:
         return answer_of(span_eq(scheme, SPAN("tcp")) || span_eq(scheme, SPAN("tls")));
     case IS_PINNED:
-        return answer_of(span_eq(scheme, SPAN("tls")) && subject->exchange->client_tls == NULL);
+        return answer_of((subject->exchange->flags & TAP_SEALED) != 0);
     case IS_REDIRECT:
         if (match->response == NULL)
             return unknown(match);

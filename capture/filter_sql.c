@@ -104,7 +104,7 @@ static void add_is(struct filter_sql *sql, const struct term_value *value)
         strbuf_add_str(&sql->where, "scheme IN ('tcp', 'tls')");
         break;
     case IS_PINNED:
-        strbuf_add_str(&sql->where, "scheme = 'tls' AND client_tls IS NULL");
+        strbuf_printf(&sql->where, "flags & %d <> 0", TAP_SEALED);
         break;
     case IS_REDIRECT:
         strbuf_add_str(&sql->where, "status IN (301, 302, 303, 307, 308)");

@@ -66,7 +66,7 @@ enum tap_flag {
     TAP_UPGRADED = 1 << 5,           /* 101: bytes after the head are counted only */
     TAP_MADE_BY_WEIR = 1 << 6,       /* the response is weir's own (errors) */
     TAP_CLIENT_CERT_WANTED = 1 << 7, /* the origin asked for a client certificate */
-    TAP_SEALED = 1 << 8,         /* a tunnel: TLS passed through unopened; the error or an event says why */
+    TAP_SEALED = 1 << 8, /* a tunnel: TLS passed through unopened, known at on_request; a notice says why */
     TAP_ALT_SVC_EDITED = 1 << 9, /* Alt-Svc went on without its offers of HTTP/3 */
 };
 

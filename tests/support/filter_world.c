@@ -76,6 +76,7 @@ static void make_entry(struct filter_world *world, struct entry *entry, const st
     snprintf(entry->exchange.host, sizeof entry->exchange.host, "%s", row->host);
     entry->exchange.port = (uint16_t)row->port;
     entry->exchange.error = row->error;
+    entry->exchange.flags = row->flags;
     entry->exchange.client_tls = row->is_tls ? &world->tls : NULL;
     entry->exchange.times[TAP_T_DONE] = row->took_us;
 
@@ -201,11 +202,12 @@ static void store_entry(struct filter_world *world, size_t i)
         "INSERT INTO exchange (id, session, seq, uid, state, started_us, t_done, client_addr, method, "
         "scheme, "
         "host, port, path, query, request_version, status, request_headers, response_headers, request_type, "
-        "response_type, request_body, response_body, request_bytes, response_bytes, client_tls, error) "
+        "response_type, request_body, response_body, request_bytes, response_bytes, client_tls, error, "
+        "flags) "
         "VALUES "
         "($id, 1, $id, x'', $state, 0, $t_done, '', $method, $scheme, $host, $port, $path, $query, $version, "
         "$status, $request_headers, $response_headers, $request_type, $response_type, $request_body, "
-        "$response_body, $request_bytes, $response_bytes, $client_tls, $error)";
+        "$response_body, $request_bytes, $response_bytes, $client_tls, $error, $flags)";
 
     must(sqlite3_prepare_v2(world->db, sql, -1, &insert, NULL) == SQLITE_OK, sqlite3_errmsg(world->db));
     bind_number(insert, "$id", (int64_t)i + 1);
@@ -233,6 +235,7 @@ static void store_entry(struct filter_world *world, size_t i)
     if (row->is_tls)
         bind_number(insert, "$client_tls", 1);
     bind_text(insert, "$error", row->error);
+    bind_number(insert, "$flags", row->flags);
     must(sqlite3_step(insert) == SQLITE_DONE, sqlite3_errmsg(world->db));
     sqlite3_finalize(insert);
 }

@@ -23,6 +23,7 @@ static const struct row {
     int64_t response_bytes; /* 0: as long as the body */
     int64_t took_us;
     const char *error;
+    unsigned flags; /* enum tap_flag */
     bool has_failed, is_tls;
 } rows[] = {
     { .name = "home",
@@ -312,6 +313,8 @@ static const struct row {
       .host = "bank.test",
       .port = 443,
       .path = "",
+      .flags = TAP_TUNNEL | TAP_SEALED,
+      .is_tls = true, /* with weir: it was asked over TLS, too */
       .status = 200,
       .took_us = 100 },
     { .name = "opened",
