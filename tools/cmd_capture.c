@@ -32,6 +32,7 @@
 #include "tools/lan.h"
 #include "tools/launch.h"
 #include "tools/qr.h"
+#include "tools/sealed.h"
 #include "tools/style.h"
 #include "tools/text.h"
 #include "tools/view.h"
@@ -425,8 +426,25 @@ static void say_start(struct run *run, bool is_new_ca)
     fflush(run->out);
 }
 
+static void say_line(void *self, const char *line)
+{
+    view_say(self, line);
+}
+
+static void say_sealed(const struct run *run, int64_t session)
+{
+    struct store *store;
+    struct err ignored; /* the store has said by itself what is wrong with it */
+
+    if (!command_open_store(run->args, STORE_READ, &store, &ignored))
+        return;
+    (void)sealed_say_hosts(store, session, say_line, run->view, &ignored);
+    store_close(store);
+}
+
 /* By the view, which does not wait for a reader that does not read. */
-static void say_summary(const struct run *run, const char *name, const struct capture_summary *summary)
+static void say_summary(const struct run *run, const char *name, int64_t session,
+                        const struct capture_summary *summary)
 {
     struct strbuf line = STRBUF_EMPTY;
 
@@ -450,6 +468,7 @@ static void say_summary(const struct run *run, const char *name, const struct ca
         strbuf_printf(&line, "incomplete: %s", summary->incomplete);
         view_say(run->view, strbuf_text(&line));
     }
+    say_sealed(run, session);
     if (summary->exchanges != 0) {
         strbuf_reset(&line);
         strbuf_add_str(&line, "export it: weir export collection ");
@@ -532,7 +551,7 @@ static int end_capture(struct run *run, int status)
         status = status != EXIT_DONE ? status : EXIT_FAILED;
     }
     if (run->has_begun && run->view != NULL)
-        say_summary(run, name, &summary);
+        say_summary(run, name, session, &summary);
     if (!run->has_begun && summary.exchanges == 0)
         forget_session(run, session);
     mem_free(name);

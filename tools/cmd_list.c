@@ -64,7 +64,10 @@ static void write_record(struct listing *listing, const struct record *record)
                record->state == RECORD_ABORTED ? STYLE_RED
                : record->status != 0           ? style_of_status(record->status)
                                                : STYLE_PLAIN);
-    table_cell(table, record->response_type, STYLE_PLAIN);
+    if ((record->flags & TAP_SEALED) != 0)
+        table_cell(table, SPAN("sealed"), STYLE_YELLOW);
+    else
+        table_cell(table, record->response_type, STYLE_PLAIN);
     text_add_size(&cell, record->response_body.bytes + record->tunnel_received_bytes);
     table_take(table, &cell, STYLE_PLAIN);
     if (record_duration(record, &duration_us))

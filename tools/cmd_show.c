@@ -10,6 +10,7 @@
 #include "tools/body.h"
 #include "tools/command.h"
 #include "tools/json_text.h"
+#include "tools/sealed.h"
 #include "tools/style.h"
 #include "tools/text.h"
 
@@ -96,6 +97,10 @@ static const char *flag_text(unsigned flag)
         return "the response is weir's own";
     case TAP_CLIENT_CERT_WANTED:
         return "the origin asked for a client certificate";
+    case TAP_SEALED:
+        return "sealed: TLS passed through unopened";
+    case TAP_ALT_SVC_EDITED:
+        return "Alt-Svc went on without its offers of HTTP/3";
     default:
         return NULL;
     }
@@ -105,6 +110,7 @@ static void say_about(const struct showing *showing)
 {
     const struct record *record = showing->record;
     struct strbuf text = STRBUF_EMPTY;
+    struct err ignored; /* without a reason the rest is still worth showing */
     uint64_t duration_us;
 
     strbuf_printf(&text, "exchange %u of session '%s', %s", record->seq, showing->session->name,
@@ -145,9 +151,14 @@ static void say_about(const struct showing *showing)
                       (unsigned long long)record->tunnel_received_bytes);
         say_pair(showing, "tunnel:  ", strbuf_span(&text));
     }
-    for (unsigned flag = 1; flag <= TAP_CLIENT_CERT_WANTED; flag <<= 1) {
+    for (unsigned flag = 1; flag <= TAP_ALT_SVC_EDITED; flag <<= 1) {
         if ((record->flags & flag) != 0)
             say_pair(showing, "note:    ", span_of(flag_text(flag)));
+    }
+    if ((record->flags & TAP_SEALED) != 0) {
+        strbuf_reset(&text);
+        if (sealed_add_reason(showing->store, record, &text, &ignored) && text.len != 0)
+            say_pair(showing, "because: ", strbuf_span(&text));
     }
     if (record->error.len != 0) {
         say(showing, STYLE_RED, SPAN("error:   "));

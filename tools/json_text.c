@@ -57,6 +57,7 @@ json_t *json_of_record(const struct record *record)
     json_object_set_new(object, "duration_us",
                         record_duration(record, &duration_us) ? json_integer((json_int_t)duration_us)
                                                               : json_null());
+    json_object_set_new(object, "sealed", json_boolean((record->flags & TAP_SEALED) != 0));
     json_object_set_new(object, "error", record->error.len != 0 ? json_of_bytes(record->error) : json_null());
     strbuf_clear(&url);
     return object;

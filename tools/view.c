@@ -36,6 +36,7 @@ struct view_line {
     int status;     /* 0: none */
     bool is_tunnel;
     bool is_aborted;
+    bool is_sealed;
     char method[24];
     char url[URL_BYTES]; /* or the notice */
     char why[96];        /* "" none */
@@ -283,6 +284,7 @@ static void on_done(void *record, enum tap_outcome outcome)
     int64_t done = exchange->times[TAP_T_DONE];
 
     x->line.is_aborted = outcome == TAP_ABORTED;
+    x->line.is_sealed = (exchange->flags & TAP_SEALED) != 0;
     if (ask_filter(x, x->request, true) == FILTER_NO) {
         give_back(x);
         return;
@@ -425,6 +427,11 @@ static void format_exchange(const struct view *view, const struct view_line *lin
     strbuf_add_str(out, "  ");
 
     text_add_shown(out, span_of(line->url));
+    if (line->is_sealed) {
+        style_begin(out, has_colour, STYLE_YELLOW);
+        strbuf_add_str(out, "  sealed");
+        style_end(out, has_colour, STYLE_YELLOW);
+    }
     if (line->is_aborted || line->why[0] != '\0') {
         style_begin(out, has_colour, STYLE_RED);
         strbuf_add_str(out, line->is_aborted ? "  aborted" : "  error");

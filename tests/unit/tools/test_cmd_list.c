@@ -124,6 +124,38 @@ static void an_ended_session_is_listed_in_order(void **state)
     close_scene(&scene);
 }
 
+static void a_sealed_tunnel_is_listed_as_that(void **state)
+{
+    struct test_exchange sealed;
+    char line[4096];
+    struct scene scene;
+
+    (void)state;
+    open_scene(&scene);
+    test_begin(&sealed, scene.recorder, "CONNECT", "bank.test", "bank.test:443", NULL);
+    sealed.exchange.flags |= TAP_TUNNEL | TAP_SEALED;
+    test_end(&sealed, TAP_DONE);
+    test_exchange(scene.recorder, "a.test", "/1", SPAN("x"));
+    end_capture(&scene);
+    start_list(&scene);
+    assert_non_null(fgets(line, sizeof line, scene.output));
+    assert_non_null(strstr(line, "\"sealed\":true"));
+    assert_non_null(fgets(line, sizeof line, scene.output));
+    assert_non_null(strstr(line, "\"sealed\":false"));
+    nothing_more_comes(&scene);
+    finish_list(&scene);
+
+    scene.args.json = false;
+    scene.args.filter = "is:pinned";
+    start_list(&scene);
+    assert_non_null(fgets(line, sizeof line, scene.output)); /* titles */
+    assert_non_null(fgets(line, sizeof line, scene.output));
+    assert_non_null(strstr(line, " sealed "));
+    nothing_more_comes(&scene);
+    finish_list(&scene);
+    close_scene(&scene);
+}
+
 static void following_shows_each_exchange_when_it_is_done(void **state)
 {
     struct test_exchange slow;
@@ -208,6 +240,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_ended_session_is_listed_in_order),
+        cmocka_unit_test(a_sealed_tunnel_is_listed_as_that),
         cmocka_unit_test(following_shows_each_exchange_when_it_is_done),
         cmocka_unit_test(following_a_long_session_misses_and_repeats_nothing),
         cmocka_unit_test(a_filter_holds_while_following),

@@ -104,6 +104,30 @@ static void an_exchange_is_a_line_when_it_is_done(void **state)
     close_screen(&screen);
 }
 
+static void a_sealed_tunnel_is_marked(void **state)
+{
+    struct tap_exchange exchange = { .started_us = 1700000000000000,
+                                     .scheme = "tls",
+                                     .host = "bank.test",
+                                     .port = 443,
+                                     .flags = TAP_TUNNEL | TAP_SEALED,
+                                     .tunnel_received_bytes = 700 };
+    struct http_head *request = request_head("CONNECT", "bank.test:443");
+    struct screen screen;
+    void *record;
+
+    (void)state;
+    open_screen(&screen, "is:pinned", false);
+    record = view_listener.on_request(screen.worker, &exchange, request);
+    exchange.times[TAP_T_DONE] = 34000;
+    view_listener.on_done(record, TAP_DONE);
+    pass(screen.worker, "/not-meant", 200, NULL);
+    view_show(screen.view, 0);
+    assert_non_null(strstr(seen(&screen), " CONNECT   -   700   34ms  tls://bank.test:443  sealed\n"));
+    http_head_free(request);
+    close_screen(&screen);
+}
+
 static void a_stranger_cannot_write_to_the_terminal(void **state)
 {
     struct screen screen;
@@ -275,6 +299,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_exchange_is_a_line_when_it_is_done),
+        cmocka_unit_test(a_sealed_tunnel_is_marked),
         cmocka_unit_test(a_stranger_cannot_write_to_the_terminal),
         cmocka_unit_test(a_full_ring_drops_lines_and_counts_them),
         cmocka_unit_test(a_reader_who_does_not_read_blocks_nobody),
