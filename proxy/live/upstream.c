@@ -378,7 +378,9 @@ static void ready(struct upstream *u)
 
 static void start_tls(struct upstream *u)
 {
-    struct tls_target target = { u->key.name, u->key.target.port, span_make(u->key.alpn, u->key.alpn_len) };
+    struct tls_target target = { .host = u->key.name,
+                                 .port = u->key.target.port,
+                                 .alpn = span_make(u->key.alpn, u->key.alpn_len) };
 
     u->phase = UPSTREAM_TLS;
     u->tls_start_us = clock_mono_us();

@@ -15,6 +15,7 @@
 #include "proxy/base/err.h"
 #include "proxy/base/span.h"
 #include "proxy/tls/hello.h"
+#include "proxy/tls/tls_mirror.h"
 #include "proxy/tls/tls_policy.h"
 
 struct evbuffer;
@@ -39,7 +40,8 @@ struct tls *tls_accept(struct tls_server *server, struct evbuffer *out, const st
 struct tls_target {
     const char *host; /* verified, and sent as SNI when it is a name */
     uint16_t port;
-    struct span alpn; /* wire format; empty: none offered */
+    struct span alpn;                /* wire format; empty: none offered */
+    const struct tls_mirror *mirror; /* NULL: weir's defaults; tls_connect takes its own reference */
 };
 /* sessions NULL: every handshake is a full one. */
 struct tls *tls_connect(struct tls_client *client, struct tls_sessions *sessions,

@@ -95,7 +95,7 @@ static bool carry(struct side *from, struct side *to)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
-    static const struct tls_target target = { "example.test", 443, { "\x02h2", 3 } };
+    static const struct tls_target target = { .host = "example.test", .port = 443, .alpn = { "\x02h2", 3 } };
     struct side accepting = { .out = evbuffer_new() }, connecting = { .out = evbuffer_new() };
     unsigned flights = (unsigned)(len % 5);
     struct err err;

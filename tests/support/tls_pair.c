@@ -118,7 +118,7 @@ static const struct tls_events server_events = { on_hello, server_open, server_p
 void tls_pair_open(struct tls_pair *pair, const struct tls_lab *lab, struct tls_client *client,
                    struct tls_sessions *sessions, const char *host, const char *alpn)
 {
-    struct tls_target target = { host, 443, span_of(alpn) };
+    struct tls_target target = { .host = host, .port = 443, .alpn = span_of(alpn) };
 
     *pair = (struct tls_pair){ .step = SIZE_MAX, .answer = TLS_GO };
     pair->leaf = tls_lab_leaf(lab, host);

@@ -214,7 +214,7 @@ static int setup(void **state)
 
 static int setup_tls(void **state)
 {
-    static const struct tls_target target = { "example.test", 443, { NULL, 0 } };
+    static const struct tls_target target = { .host = "example.test", .port = 443 };
     struct fixture *f;
     struct err err;
 
@@ -595,7 +595,7 @@ static void a_link_may_be_closed_and_freed_when_drained(void **state)
 
 static void start_handshake(struct fixture *f)
 {
-    static const struct tls_target target = { "example.test", 443, { NULL, 0 } };
+    static const struct tls_target target = { .host = "example.test", .port = 443 };
     struct err err;
 
     assert_true(link_connect_tls(ours(f), lab.client, NULL, &target, &err));
