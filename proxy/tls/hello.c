@@ -14,15 +14,6 @@
 enum { TLS_1_0 = 0x0301, TLS_1_2 = 0x0303, TLS_1_3 = 0x0304 };
 enum { GROUP_P256 = 0x0017, ECDSA_P256_SHA256 = 0x0403 };
 
-enum extension { /* RFC 8446 §4.2 */
-                 EXT_SERVER_NAME = 0,
-                 EXT_GROUPS = 10,
-                 EXT_SIGNATURES = 13,
-                 EXT_ALPN = 16,
-                 EXT_VERSIONS = 43,
-                 EXT_CERT_SIGNATURES = 50,
-};
-
 /* What is left to read; ptr NULL: it ran out. */
 struct cursor {
     struct span rest;
@@ -163,89 +154,119 @@ static struct span read_numbers(struct span body, size_t length_bytes)
     return at_end(&cursor) && list.len != 0 && list.len % 2 == 0 ? list : SPAN_NONE;
 }
 
-/* What decides about the version and the kind of leaf; ptr NULL: the extension is not there. */
-struct offers {
-    struct span suites, groups, signatures, cert_signatures, versions;
-};
+/* The vector that is all of body, of one-byte numbers; ptr NULL when it is not. */
+static struct span read_bytes(struct span body)
+{
+    struct cursor cursor = { body };
+    struct span list = take_vector(&cursor, 1);
 
-static bool read_extension(size_t type, struct span body, struct offers *offers, struct hello *hello)
+    return at_end(&cursor) && list.len != 0 ? list : SPAN_NONE;
+}
+
+static struct span take_share(struct cursor *cursor, size_t *out_group)
+{
+    *out_group = take_number(cursor, 2);
+    return take_vector(cursor, 2);
+}
+
+/* RFC 8446 §4.2.8; without a share the client asks for a HelloRetryRequest. */
+static struct span read_shares(struct span body)
+{
+    struct cursor outer = { body };
+    struct cursor list = { take_vector(&outer, 2) };
+    struct span whole = list.rest;
+    size_t group;
+
+    while (!ran_out(&list) && list.rest.len != 0)
+        take_share(&list, &group);
+    return at_end(&outer) && !ran_out(&list) ? whole : SPAN_NONE;
+}
+
+static bool read_extension(size_t type, struct span body, struct hello *hello)
 {
     switch (type) {
-    case EXT_SERVER_NAME:
+    case HELLO_EXT_SERVER_NAME:
         return read_server_name(body, hello);
-    case EXT_ALPN:
+    case HELLO_EXT_ALPN:
         return read_alpn(body, hello);
-    case EXT_GROUPS:
-        return (offers->groups = read_numbers(body, 2)).ptr != NULL;
-    case EXT_SIGNATURES:
-        return (offers->signatures = read_numbers(body, 2)).ptr != NULL;
-    case EXT_CERT_SIGNATURES:
-        return (offers->cert_signatures = read_numbers(body, 2)).ptr != NULL;
-    case EXT_VERSIONS:
-        return (offers->versions = read_numbers(body, 1)).ptr != NULL;
+    case HELLO_EXT_GROUPS:
+        return (hello->groups = read_numbers(body, 2)).ptr != NULL;
+    case HELLO_EXT_SIGNATURES:
+        return (hello->signatures = read_numbers(body, 2)).ptr != NULL;
+    case HELLO_EXT_CERT_SIGNATURES:
+        return (hello->cert_signatures = read_numbers(body, 2)).ptr != NULL;
+    case HELLO_EXT_VERSIONS:
+        return (hello->versions = read_numbers(body, 1)).ptr != NULL;
+    case HELLO_EXT_CERT_COMPRESSION:
+        return (hello->cert_compression = read_numbers(body, 1)).ptr != NULL;
+    case HELLO_EXT_POINT_FORMATS:
+        return (hello->point_formats = read_bytes(body)).ptr != NULL;
+    case HELLO_EXT_PSK_MODES:
+        return (hello->psk_modes = read_bytes(body)).ptr != NULL;
+    case HELLO_EXT_KEY_SHARES:
+        return (hello->key_shares = read_shares(body)).ptr != NULL;
     default:
         return true;
     }
 }
 
-static uint16_t highest_version(const struct offers *offers, uint16_t legacy_version)
+static uint16_t highest_version(const struct hello *hello)
 {
-    for (uint16_t version = TLS_1_3; offers->versions.ptr != NULL && version > TLS_1_0; version--) {
-        if (has_number(offers->versions, version))
+    for (uint16_t version = TLS_1_3; hello->versions.ptr != NULL && version > TLS_1_0; version--) {
+        if (has_number(hello->versions, version))
             return version;
     }
-    if (offers->versions.ptr != NULL || legacy_version < TLS_1_0)
+    if (hello->versions.ptr != NULL || hello->legacy_version < TLS_1_0)
         return TLS_1_0;
-    return legacy_version < TLS_1_2 ? legacy_version : TLS_1_2;
+    return hello->legacy_version < TLS_1_2 ? hello->legacy_version : TLS_1_2;
 }
 
 /* Leaves are on P-256 and signed with SHA-256. Without signature_algorithms the suites alone tell (RFC 8422
  * §5.3); groups limit a certificate's curve up to TLS 1.2 only (RFC 8446 §4.2.7). */
-static bool can_do_ecdsa(const struct offers *offers, uint16_t version)
+static bool can_do_ecdsa(const struct hello *hello)
 {
-    if (offers->signatures.ptr != NULL && !has_number(offers->signatures, ECDSA_P256_SHA256))
+    if (hello->signatures.ptr != NULL && !has_number(hello->signatures, ECDSA_P256_SHA256))
         return false;
-    if (offers->cert_signatures.ptr != NULL && !has_number(offers->cert_signatures, ECDSA_P256_SHA256))
+    if (hello->cert_signatures.ptr != NULL && !has_number(hello->cert_signatures, ECDSA_P256_SHA256))
         return false;
-    if (version == TLS_1_3)
-        return offers->signatures.ptr != NULL;
-    return has_ecdsa_suite(offers->suites) &&
-           (offers->groups.ptr == NULL || has_number(offers->groups, GROUP_P256));
+    if (hello->max_version == TLS_1_3)
+        return hello->signatures.ptr != NULL;
+    return has_ecdsa_suite(hello->suites) &&
+           (hello->groups.ptr == NULL || has_number(hello->groups, GROUP_P256));
 }
 
 bool hello_parse(struct span message, struct hello *out_hello)
 {
     struct cursor cursor = { message };
     struct hello hello = { .raw = message };
-    struct offers offers = { .groups = SPAN_NONE };
-    uint16_t legacy_version;
-    struct span session_id, compressions;
+    struct span compressions;
     size_t type = take_number(&cursor, 1);
     size_t len = take_number(&cursor, 3);
 
     if (type != HANDSHAKE_HELLO || len != cursor.rest.len)
         return false;
-    legacy_version = (uint16_t)take_number(&cursor, 2);
+    hello.legacy_version = (uint16_t)take_number(&cursor, 2);
     take(&cursor, 32);
-    session_id = take_vector(&cursor, 1);
-    offers.suites = take_vector(&cursor, 2);
+    hello.session_id = take_vector(&cursor, 1);
+    hello.suites = take_vector(&cursor, 2);
     compressions = take_vector(&cursor, 1);
-    if (ran_out(&cursor) || session_id.len > 32 || offers.suites.len < 2 || offers.suites.len % 2 != 0 ||
+    if (ran_out(&cursor) || hello.session_id.len > 32 || hello.suites.len < 2 || hello.suites.len % 2 != 0 ||
         compressions.len == 0)
         return false;
     if (cursor.rest.len != 0) {
         struct cursor extensions = { take_vector(&cursor, 2) };
+        hello.extensions = extensions.rest;
         if (!at_end(&cursor))
             return false;
         while (extensions.rest.len != 0) {
             size_t extension = take_number(&extensions, 2);
             struct span body = take_vector(&extensions, 2);
-            if (ran_out(&extensions) || !read_extension(extension, body, &offers, &hello))
+            if (ran_out(&extensions) || !read_extension(extension, body, &hello))
                 return false;
         }
     }
-    hello.max_version = highest_version(&offers, legacy_version);
-    hello.offers_ecdsa = can_do_ecdsa(&offers, hello.max_version);
+    hello.max_version = highest_version(&hello);
+    hello.offers_ecdsa = can_do_ecdsa(&hello);
     *out_hello = hello;
     return true;
 }
@@ -331,4 +352,57 @@ enum hello_kind hello_read(struct span bytes, char *scratch, struct hello *out_h
         if (kind == HELLO_NEED_MORE)
             return kind;
     }
+}
+
+bool hello_next_number(struct span *rest, uint16_t *out_number)
+{
+    struct cursor cursor = { *rest };
+
+    if (rest->len < 2)
+        return false;
+    *out_number = (uint16_t)take_number(&cursor, 2);
+    *rest = cursor.rest;
+    return true;
+}
+
+bool hello_next_extension(struct span *rest, uint16_t *out_type, struct span *out_body)
+{
+    struct cursor cursor = { *rest };
+
+    if (rest->len == 0)
+        return false;
+    *out_type = (uint16_t)take_number(&cursor, 2);
+    *out_body = take_vector(&cursor, 2);
+    *rest = cursor.rest;
+    return true;
+}
+
+bool hello_next_share(struct span *rest, uint16_t *out_group)
+{
+    struct cursor cursor = { *rest };
+    size_t group;
+
+    if (rest->len == 0)
+        return false;
+    take_share(&cursor, &group);
+    *out_group = (uint16_t)group;
+    *rest = cursor.rest;
+    return true;
+}
+
+bool hello_offers(const struct hello *hello, enum hello_extension type)
+{
+    struct span rest = hello->extensions, body;
+    uint16_t found;
+
+    while (hello_next_extension(&rest, &found, &body)) {
+        if (found == type)
+            return true;
+    }
+    return false;
+}
+
+bool hello_is_grease(uint16_t number)
+{
+    return (number & 0x0f0f) == 0x0a0a && number >> 8 == (number & 0xff);
 }
