@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <assert.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -216,7 +217,8 @@ struct tls *tls_accept(struct tls_server *server, struct evbuffer *out, const st
 static void make_session_key(struct strbuf *key, const struct tls_client *client,
                              const struct tls_target *target)
 {
-    strbuf_printf(key, "%llu %s %u ", (unsigned long long)client->id, target->host, (unsigned)target->port);
+    strbuf_printf(key, "%" PRIu64 " %" PRIu64 " %s %u ", client->id, tls_mirror_id(target->mirror),
+                  target->host, (unsigned)target->port);
     strbuf_add(key, target->alpn);
 }
 
@@ -237,12 +239,14 @@ struct tls *tls_connect(struct tls_client *client, struct tls_sessions *sessions
                         const struct tls_target *target, struct evbuffer *out,
                         const struct tls_events *events, void *self)
 {
-    struct tls *tls = new_tls(client->ctx, out, events, self);
+    SSL_CTX *mirrored = tls_mirror_ctx(target->mirror);
+    struct tls *tls = new_tls(mirrored != NULL ? mirrored : client->ctx, out, events, self);
     X509_VERIFY_PARAM *param = SSL_get0_param(tls->ssl);
     struct in6_addr address;
     size_t host_len = strlen(target->host);
 
     tls->client = client;
+    tls->mirror = tls_mirror_ref(target->mirror);
     tls->sessions = sessions;
     make_session_key(&tls->session_key, client, target);
     /* The root's dot is part of a name in DNS, but not in TLS (RFC 6066 §3). */
@@ -281,6 +285,7 @@ void tls_free(struct tls *tls)
     mem_free(tls->host);
     mem_free(tls->why);
     X509_free(tls->refused_cert);
+    tls_mirror_unref(tls->mirror);
     mem_free(tls);
 }
 

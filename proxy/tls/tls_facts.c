@@ -163,6 +163,10 @@ static void add_client_role(struct strbuf *json, const struct tls *tls)
     add_member(json, "why", span_of(tls->why));
     if (tls->is_cert_requested)
         add_bool(json, "cert_requested", true);
+    if (tls->mirror != NULL) {
+        strbuf_add_char(json, ',');
+        strbuf_add_str(json, tls_mirror_facts(tls->mirror));
+    }
 }
 
 static const char *version_name(unsigned version)

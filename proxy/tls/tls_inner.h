@@ -21,6 +21,7 @@ struct tls_client {
     struct tls_roots *roots;
     bool is_insecure;
     uint64_t id; /* unique in this process: one client's sessions are not another's */
+    struct tls_mirrors *mirrors;
 };
 
 /*                 on_hello says WAIT          tls_go
@@ -56,10 +57,21 @@ struct tls {
     char *why;          /* the origin's certificate is not trusted; NULL: it is, or has not come yet */
     X509 *refused_cert; /* the one that why is about when the handshake ends with it; NULL: none */
     bool is_cert_requested;
+    struct tls_mirror *mirror; /* NULL: our defaults */
 };
 
 /* tls.c: puts the engine's callbacks into a new context. */
 void tls_hook_server(SSL_CTX *ctx);
 void tls_hook_client(SSL_CTX *ctx, struct tls_client *client);
+
+/* tls_policy.c: a context with all that is the same for every connection of client. */
+SSL_CTX *tls_client_ctx_new(struct tls_client *client);
+
+/* tls_mirror.c */
+struct tls_mirrors *tls_mirrors_new(void);
+void tls_mirrors_free(struct tls_mirrors *mirrors);
+/* Borrowed; NULL when there is no mirror, or when nothing of its offer is known: our defaults then. */
+SSL_CTX *tls_mirror_ctx(const struct tls_mirror *mirror);
+const char *tls_mirror_facts(const struct tls_mirror *mirror); /* members of a JSON object; borrowed */
 
 #endif

@@ -63,6 +63,21 @@ void tls_server_free(struct tls_server *server)
     mem_free(server);
 }
 
+SSL_CTX *tls_client_ctx_new(struct tls_client *client)
+{
+    SSL_CTX *ctx = new_ctx(TLS_client_method());
+
+    /* Browsers talk to origins that have never heard of RFC 5746, and we never renegotiate. */
+    SSL_CTX_set_options(ctx, SSL_OP_LEGACY_SERVER_CONNECT);
+    SSL_CTX_set1_cert_store(ctx, tls_roots_store(client->roots));
+    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    /* A root given by a person may be an intermediate, or one server's own certificate. */
+    X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(ctx), X509_V_FLAG_PARTIAL_CHAIN);
+    tls_hook_client(ctx, client);
+    return ctx;
+}
+
 bool tls_client_new(const struct tls_client_options *options, struct tls_client **out_client, struct err *err)
 {
     static atomic_uint_fast64_t last_id;
@@ -74,15 +89,8 @@ bool tls_client_new(const struct tls_client_options *options, struct tls_client 
     }
     client->id = atomic_fetch_add(&last_id, 1) + 1;
     client->is_insecure = options->insecure;
-    client->ctx = new_ctx(TLS_client_method());
-    /* Browsers talk to origins that have never heard of RFC 5746, and we never renegotiate. */
-    SSL_CTX_set_options(client->ctx, SSL_OP_LEGACY_SERVER_CONNECT);
-    SSL_CTX_set1_cert_store(client->ctx, tls_roots_store(client->roots));
-    SSL_CTX_set_verify(client->ctx, SSL_VERIFY_PEER, NULL);
-    SSL_CTX_set_session_cache_mode(client->ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
-    /* A root given by a person may be an intermediate, or one server's own certificate. */
-    X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(client->ctx), X509_V_FLAG_PARTIAL_CHAIN);
-    tls_hook_client(client->ctx, client);
+    client->ctx = tls_client_ctx_new(client);
+    client->mirrors = tls_mirrors_new();
     *out_client = client;
     return true;
 }
@@ -91,6 +99,7 @@ void tls_client_free(struct tls_client *client)
 {
     if (client == NULL)
         return;
+    tls_mirrors_free(client->mirrors);
     SSL_CTX_free(client->ctx);
     tls_roots_free(client->roots);
     mem_free(client);

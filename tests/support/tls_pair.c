@@ -115,17 +115,23 @@ static void server_close(void *self)
 static const struct tls_events client_events = { NULL, client_open, client_plain, client_close };
 static const struct tls_events server_events = { on_hello, server_open, server_plain, server_close };
 
+void tls_pair_open_target(struct tls_pair *pair, const struct tls_lab *lab, struct tls_client *client,
+                          struct tls_sessions *sessions, const struct tls_target *target)
+{
+    *pair = (struct tls_pair){ .step = SIZE_MAX, .answer = TLS_GO };
+    pair->leaf = tls_lab_leaf(lab, target->host);
+    pair->client.out = evbuffer_new();
+    pair->server.out = evbuffer_new();
+    pair->server.tls = tls_accept(lab->server, pair->server.out, &server_events, pair);
+    pair->client.tls = tls_connect(client, sessions, target, pair->client.out, &client_events, pair);
+}
+
 void tls_pair_open(struct tls_pair *pair, const struct tls_lab *lab, struct tls_client *client,
                    struct tls_sessions *sessions, const char *host, const char *alpn)
 {
     struct tls_target target = { .host = host, .port = 443, .alpn = span_of(alpn) };
 
-    *pair = (struct tls_pair){ .step = SIZE_MAX, .answer = TLS_GO };
-    pair->leaf = tls_lab_leaf(lab, host);
-    pair->client.out = evbuffer_new();
-    pair->server.out = evbuffer_new();
-    pair->server.tls = tls_accept(lab->server, pair->server.out, &server_events, pair);
-    pair->client.tls = tls_connect(client, sessions, &target, pair->client.out, &client_events, pair);
+    tls_pair_open_target(pair, lab, client, sessions, &target);
 }
 
 void tls_pair_start(struct tls_pair *pair)

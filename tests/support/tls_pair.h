@@ -47,6 +47,8 @@ struct tls_pair {
 /* A pair about to start, with a leaf for host. alpn: what the client offers, as on the wire. */
 void tls_pair_open(struct tls_pair *pair, const struct tls_lab *lab, struct tls_client *client,
                    struct tls_sessions *sessions, const char *host, const char *alpn);
+void tls_pair_open_target(struct tls_pair *pair, const struct tls_lab *lab, struct tls_client *client,
+                          struct tls_sessions *sessions, const struct tls_target *target);
 void tls_pair_start(struct tls_pair *pair); /* and runs */
 void tls_pair_run(struct tls_pair *pair);   /* carries bytes until none are left */
 void tls_pair_close(struct tls_pair *pair);
