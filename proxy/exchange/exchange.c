@@ -248,7 +248,7 @@ void exchange_response_head(struct exchange *x, struct http_head *head)
         x->status = head->status;
         x->origin_keeps_alive = head->framing.keeps_alive;
         x->client_keeps_alive = x->client_keeps_alive && head->framing.keeps_alive;
-        x->is_upgraded = head->framing.kind == BODY_TUNNEL;
+        x->is_upgraded = head->framing.kind == BODY_TUNNEL && head->version != HTTP_2; /* else as bodies */
         if (is_connection_login(&head->headers, SPAN("WWW-Authenticate")))
             x->origin_is_connection_bound = true;
     }

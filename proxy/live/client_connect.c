@@ -121,6 +121,7 @@ static void make_key(struct client *c)
 {
     upstream_key_make(&c->key, &c->target, c->target.is_tls ? name_of(c) : "", strbuf_span(&c->alpn_offer));
     c->key.reach = (uint8_t)c->reach;
+    c->key.mirror = c->target.is_tls ? c->mirror : NULL;
 }
 
 static void start_http(struct client *c)

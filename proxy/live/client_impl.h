@@ -52,9 +52,16 @@ struct client {
     char sni[URL_HOST_BYTES];
     struct strbuf alpn_offer; /* what the upstream connection offers */
     enum key_type leaf_type;
-    bool waits_for_rsa;  /* the key of RSA leaves is being made */
-    bool offers_connect; /* the origin is known to take WebSockets in HTTP/2 (RFC 8441) */
-    bool wants_tunnel;   /* its ALPN is no HTTP: decided before the handshake is done */
+    bool waits_for_rsa;        /* the key of RSA leaves is being made */
+    bool offers_connect;       /* the origin is known to take WebSockets in HTTP/2 (RFC 8441) */
+    struct tls_mirror *mirror; /* what it offered, for the origin; NULL: weir's own */
+    bool offers_h1;
+    bool asks_origin;      /* which protocol it chooses: the handshake waits for that */
+    bool is_leaf_on_trial; /* our certificate was accepted, but nothing came inside TLS yet */
+    uint64_t leaf_us;      /* when it was sent; 0: not yet */
+    bool is_sealed;        /* TLS passes unopened */
+    bool owes_yes;         /* CONNECT is answered when the origin is there */
+    bool wants_tunnel;     /* its ALPN is no HTTP: decided before the handshake is done */
     struct tap_tls *tls_facts;
     struct upstream_key key; /* of the requests inside */
     struct upstream *spare;  /* opened while the client was silent, or its handshake waited */

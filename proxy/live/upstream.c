@@ -58,6 +58,7 @@ void upstream_key_without_h2(struct upstream_key *out_key, const struct upstream
 {
     upstream_key_make(out_key, &key->target, key->name, key->target.is_tls ? SPAN("\x08http/1.1") : SPAN(""));
     out_key->reach = key->reach;
+    out_key->mirror = key->mirror;
 }
 
 bool upstream_key_eq(const struct upstream_key *a, const struct upstream_key *b)
@@ -191,6 +192,7 @@ static void free_now(void *self)
     h1_free(u->h1);
     h2_free(u->h2);
     tap_tls_unref(u->tls_facts);
+    tls_mirror_unref((struct tls_mirror *)u->key.mirror);
     loop_timer_clear(&u->timer);
     mem_free(u);
 }
@@ -380,7 +382,8 @@ static void start_tls(struct upstream *u)
 {
     struct tls_target target = { .host = u->key.name,
                                  .port = u->key.target.port,
-                                 .alpn = span_make(u->key.alpn, u->key.alpn_len) };
+                                 .alpn = span_make(u->key.alpn, u->key.alpn_len),
+                                 .mirror = u->key.mirror };
 
     u->phase = UPSTREAM_TLS;
     u->tls_start_us = clock_mono_us();
@@ -446,6 +449,7 @@ struct upstream *upstream_open(struct live *live, const struct upstream_key *key
 
     u->live = live;
     u->key = *key;
+    tls_mirror_ref(key->mirror);
     u->stops_at_tcp = stops_at_tcp;
     u->user = user;
     u->user_self = user_self;
@@ -473,6 +477,8 @@ static void go_on(void *self)
 void upstream_adopt(struct upstream *u, const struct upstream_key *key, const struct upstream_user *user,
                     void *user_self)
 {
+    tls_mirror_ref(key->mirror);
+    tls_mirror_unref((struct tls_mirror *)u->key.mirror);
     u->key = *key;
     u->stops_at_tcp = false;
     u->user = user;

@@ -19,15 +19,18 @@
 #include "proxy/mode/target.h"
 #include "proxy/net/address.h"
 #include "proxy/net/dial.h"
+#include "proxy/tls/tls_mirror.h"
 
 struct upstream;
 
 /* What a connection was made for: only what is equal in all of it may share one. */
 struct upstream_key {
-    struct target target;      /* dialled */
-    char name[URL_HOST_BYTES]; /* SNI, and verified; "" without TLS */
-    uint8_t reach;             /* enum reach: of the clients that may share it */
-    char alpn[64];             /* what is offered, wire format */
+    struct target target;            /* dialled */
+    char name[URL_HOST_BYTES];       /* SNI, and verified; "" without TLS */
+    uint8_t reach;                   /* enum reach: of the clients that may share it */
+    const struct tls_mirror *mirror; /* what is offered, as the client did; NULL: weir's own. The upstream has
+                                        a reference */
+    char alpn[64];                   /* what is offered, wire format */
     uint8_t alpn_len;
     unsigned hash; /* of the rest, made once: keys are looked up for every request */
 };
