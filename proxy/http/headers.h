@@ -20,7 +20,6 @@ struct header {
     uint32_t value_off, value_len; /* from the start of the block */
     uint16_t name_len;             /* the name begins the line */
     bool is_hop;                   /* for this hop only: recorded, not forwarded */
-    bool is_sensitive;             /* never to be put into a compression table (RFC 7541 §7.1.3) */
 };
 
 struct headers {
