@@ -19,8 +19,8 @@
  * empty frames, PRIORITY or resets (rapid reset). Pushed streams are refused; priorities are read and
  * dropped; a stream that breaks the rules alone is reset alone.
  *
- * Not thread-safe. No callback may free the h2 it comes from, feed it, or reset a stream; it may send and
- * set_reading. */
+ * Not thread-safe. Callbacks come from inside h2_feed and h2_write; none may free the h2 it comes from, feed
+ * it or write from it; it may request, send, set_reading and leave. */
 #ifndef WEIR_HTTP_H2_H
 #define WEIR_HTTP_H2_H
 
@@ -71,19 +71,22 @@ struct h2_stream; /* the h2's; lives until on_closed */
 struct h2_events {
     /* To clients: a request on a new stream. Takes head: version HTTP_2; method, target (:path), scheme,
      * authority, protocol (RFC 8441) as sent; framing NONE when END_STREAM came with it, LENGTH with a
-     * content-length, else CHUNKED. Its answer is what the stream's later events are told to, never NULL. */
+     * content-length, else CHUNKED; on_end is told in any case. Its answer is what the stream's later events
+     * are told to, never NULL. */
     void *(*on_request)(void *self, struct h2_stream *stream, struct http_head *head);
-    /* From origins: interim ones too. Takes head. */
+    /* From origins: interim ones too. Takes head. framing as above; NONE also for an interim one, 204, 304
+     * and an answer to HEAD, TUNNEL for a 2xx to CONNECT: what passes is told as body. */
     void (*on_response)(void *stream_self, struct http_head *head);
     void (*on_body)(void *stream_self, struct span bytes);             /* borrowed until it returns */
     void (*on_end)(void *stream_self, const struct headers *trailers); /* borrowed; NULL: none */
-    /* What was queued with h2_send_* has shrunk below half of H2_STREAM_WINDOW_BYTES after having been above
-     * it. */
+    /* What was queued with h2_send_body has shrunk below half of H2_STREAM_WINDOW_BYTES after having been
+     * above that half. */
     void (*on_drained)(void *stream_self);
     /* Always the stream's last event; the stream is gone when it returns. code: H2_NO_ERROR when both sides
-     * had ended; else why it was reset, by the other side, by us, or by GOAWAY. was_refused: the other side
-     * says that it has not looked at the request (REFUSED_STREAM, above GOAWAY's last id, or never sent). Not
-     * called from h2_free. */
+     * had ended, or an origin that had answered in full wants no more (RFC 9113 §8.1); else why it was reset,
+     * by the other side, by us, or by GOAWAY; a reset with NO_ERROR that cuts a response is H2_CANCEL.
+     * was_refused: the other side says that it has not looked at the request (REFUSED_STREAM, above GOAWAY's
+     * last id), or it was never sent. Not called from h2_free. */
     void (*on_closed)(void *stream_self, uint32_t code, bool was_refused);
     /* The other side takes no more streams; those up to its last id go on. May be NULL. */
     void (*on_goaway)(void *self, uint32_t code);
@@ -92,6 +95,9 @@ struct h2_events {
 struct h2_options {
     struct h1_limits limits; /* of a header section */
     bool offers_connect;     /* to clients: SETTINGS_ENABLE_CONNECT_PROTOCOL (RFC 8441) */
+    /* To origins: :scheme of heads that have none, which is all of HTTP/1: "https", "http"; NULL: "https".
+     * Copied. */
+    const char *scheme;
     /* To origins, may be NULL: what to look like. Settings go out as they stand there, so the window of a
      * stream is what they say; ENABLE_PUSH is sent as 0 where it stands there as 1. Borrowed for the call. */
     const struct h2_profile *profile;
@@ -102,8 +108,9 @@ struct h2 *h2_new(enum h2_role role, const struct h2_options *options, const str
                   void *self);
 void h2_free(struct h2 *h2); /* NULL is fine; streams that are left end without an event */
 
-/* All of bytes is taken. False: ERR_PROTO, ERR_LIMIT: the connection is over; what h2_write still gives
- * (GOAWAY) should be sent before it is closed. */
+/* All of bytes is taken. False: ERR_PROTO, ERR_LIMIT: the connection is over, all streams were told
+ * on_closed; what h2_write still gives (GOAWAY) should be sent before it is closed. Where the other side
+ * breaks the rules and does not read either, it may be h2_write that finds out: then h2_is_idle. */
 bool h2_feed(struct h2 *h2, struct span bytes, struct err *err);
 /* Appends frames to out until it holds limit bytes or nothing is left that may go. True: something was
  * appended. Call it after every h2_feed and after anything that queues, and again as out drains. */
@@ -129,13 +136,14 @@ const struct h2_profile *h2_seen_profile(const struct h2 *h2);
  * head, and h2_send_end does nothing. NULL: h2_is_used_up. */
 struct h2_stream *h2_request(struct h2 *h2, void *stream_self, const struct http_head *head,
                              struct span target, struct span extra);
-/* To clients: the answer's head, interim ones before it. */
+/* To clients: the answer's head, interim ones before it. With framing NONE END_STREAM goes out with it, as
+ * above. */
 void h2_send_response(struct h2_stream *stream, const struct http_head *head, struct span extra);
 void h2_send_body(struct h2_stream *stream, struct span bytes);
 void h2_send_end(struct h2_stream *stream, const struct headers *trailers); /* trailers may be NULL */
 /* Its owner forgets the stream: no event of it comes any more. What was queued still goes when the message
  * was ended with h2_send_end; then, or at once when it was not, RST_STREAM with code, unless both sides have
- * ended by themselves. */
+ * ended by themselves. A request whose head has not gone out is taken back whole. */
 void h2_leave(struct h2_stream *stream, uint32_t code);
 
 size_t

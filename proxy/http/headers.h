@@ -20,6 +20,7 @@ struct header {
     uint32_t value_off, value_len; /* from the start of the block */
     uint16_t name_len;             /* the name begins the line */
     bool is_hop;                   /* for this hop only: recorded, not forwarded */
+    bool is_sensitive;             /* HTTP/2: never to be indexed (RFC 7541 §7.1.3) */
 };
 
 struct headers {
