@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "proxy/base/strbuf.h"
+
 #define CRLF SPAN("\r\n")
 
 /* One region of an evbuffer, filled from the front. */
@@ -79,7 +81,10 @@ static void region_add_fields(struct region *region, const struct headers *heade
 
 static void begin(struct h1_writer *writer, const struct http_head *head)
 {
-    *writer = (struct h1_writer){ .kind = head->framing.kind };
+    *writer = (struct h1_writer){ .peer = writer->peer, .kind = head->framing.kind };
+    if (head->version == HTTP_2 && head->role == HTTP_RESPONSE && writer->peer == HTTP_1_0 &&
+        writer->kind == BODY_CHUNKED)
+        writer->kind = BODY_UNTIL_CLOSE;
 }
 
 static struct span version_text(const struct http_head *head)
@@ -105,13 +110,102 @@ static void write_head(struct evbuffer *out, const struct span *start, size_t pa
     region_end(&region);
 }
 
+static void add_line(struct strbuf *lines, struct span name, struct span value)
+{
+    strbuf_add(lines, name);
+    strbuf_add_str(lines, ": ");
+    strbuf_add(lines, value);
+    strbuf_add_str(lines, "\r\n");
+}
+
+static bool is_sent(const struct headers *headers, struct span name)
+{
+    size_t i = headers_next(headers, name, 0);
+
+    while (i < headers->count && headers->items[i].is_hop)
+        i = headers_next(headers, name, i + 1);
+    return i < headers->count;
+}
+
+static bool has_line(struct span lines, struct span start)
+{
+    struct span line;
+
+    while (span_split(&lines, '\n', &line)) {
+        if (span_istarts(line, start))
+            return true;
+    }
+    return false;
+}
+
+/* The crumbs from the one at first on, as one field. */
+static void add_cookies(struct strbuf *lines, const struct headers *headers, size_t first)
+{
+    strbuf_add(lines, headers_name(headers, first));
+    for (size_t i = first; i < headers->count; i = headers_next(headers, SPAN("Cookie"), i + 1)) {
+        if (headers->items[i].is_hop)
+            continue;
+        strbuf_add_str(lines, i == first ? ": " : "; ");
+        strbuf_add(lines, headers_value(headers, i));
+    }
+    strbuf_add_str(lines, "\r\n");
+}
+
+static void add_fields(struct strbuf *lines, const struct headers *headers)
+{
+    bool has_cookies = false;
+
+    for (size_t i = 0; i < headers->count; i++) {
+        struct span name = headers_name(headers, i);
+        if (headers->items[i].is_hop)
+            continue;
+        if (!span_ieq(name, SPAN("Cookie")))
+            add_line(lines, name, headers_value(headers, i));
+        else if (!has_cookies)
+            add_cookies(lines, headers, i);
+        has_cookies = has_cookies || span_ieq(name, SPAN("Cookie"));
+    }
+}
+
+/* An HTTP/2 head's fields as HTTP/1.1 has them, extra included. */
+static void add_lines_of_http2(struct strbuf *lines, const struct h1_writer *writer,
+                               const struct http_head *head, struct span extra)
+{
+    if (head->role == HTTP_REQUEST && head->authority.ptr != NULL && !is_sent(&head->headers, SPAN("Host")) &&
+        !has_line(extra, SPAN("Host:")))
+        add_line(lines, SPAN("Host"), head->authority);
+    add_fields(lines, &head->headers);
+    if (head->role == HTTP_REQUEST && is_sent(&head->headers, SPAN("TE")))
+        add_line(lines, SPAN("Connection"), SPAN("TE"));
+    if (writer->kind == BODY_CHUNKED)
+        add_line(lines, SPAN("Transfer-Encoding"), SPAN("chunked"));
+    else if (writer->kind == BODY_UNTIL_CLOSE)
+        add_line(lines, SPAN("Connection"), SPAN("close"));
+    strbuf_add(lines, extra);
+}
+
+static void write_head_of(const struct h1_writer *writer, struct evbuffer *out, const struct span *start,
+                          size_t parts, const struct http_head *head, struct span extra)
+{
+    static const struct headers none;
+    struct strbuf lines = STRBUF_EMPTY;
+
+    if (head->version != HTTP_2) {
+        write_head(out, start, parts, &head->headers, extra);
+        return;
+    }
+    add_lines_of_http2(&lines, writer, head, extra);
+    write_head(out, start, parts, &none, strbuf_span(&lines));
+    strbuf_clear(&lines);
+}
+
 void h1_write_request(struct h1_writer *writer, struct evbuffer *out, const struct http_head *head,
                       struct span target, struct span extra)
 {
     const struct span start[] = { head->method, SPAN(" "), target, SPAN(" "), version_text(head), CRLF };
 
     begin(writer, head);
-    write_head(out, start, sizeof start / sizeof start[0], &head->headers, extra);
+    write_head_of(writer, out, start, sizeof start / sizeof start[0], head, extra);
 }
 
 void h1_write_response(struct h1_writer *writer, struct evbuffer *out, const struct http_head *head,
@@ -122,11 +216,12 @@ void h1_write_response(struct h1_writer *writer, struct evbuffer *out, const str
     bool has_reason = head->reason.ptr != NULL || head->version == HTTP_2;
     char status[8];
     int len = snprintf(status, sizeof status, " %03d", head->status);
+    struct span reason = head->version == HTTP_2 ? span_of(http_reason(head->status)) : head->reason;
     const struct span start[] = { version_text(head), span_make(status, (size_t)len),
-                                  has_reason ? SPAN(" ") : SPAN_NONE, head->reason, CRLF };
+                                  has_reason ? SPAN(" ") : SPAN_NONE, reason, CRLF };
 
     begin(writer, head);
-    write_head(out, start, sizeof start / sizeof start[0], &head->headers, extra);
+    write_head_of(writer, out, start, sizeof start / sizeof start[0], head, extra);
 }
 
 void h1_write_chunk(struct h1_writer *writer, struct evbuffer *out, uint64_t size, struct span line)

@@ -3,7 +3,11 @@
  * Fields go out as the lines they came in; fields marked is_hop are left out. A body in chunks goes out in
  * the same chunks, their lines as they came, when the events tell them; else every call of h1_write_body
  * makes one chunk. Everything is appended to an evbuffer that the caller sends when it likes: nothing is held
- * back here, a chunk's line goes out when it is told. */
+ * back here, a chunk's line goes out when it is told.
+ *
+ * A head of HTTP/2 becomes one of HTTP/1.1: Host first, from :authority, unless there is a Host; cookie
+ * crumbs in one field where the first stood (RFC 9113 §8.2.3); Transfer-Encoding where the body is in chunks;
+ * a Connection that names TE (RFC 9110 §10.1.4); the status code's phrase. */
 #ifndef WEIR_HTTP_H1_WRITE_H
 #define WEIR_HTTP_H1_WRITE_H
 
@@ -12,6 +16,9 @@
 #include "proxy/http/message.h"
 
 struct h1_writer {
+    /* The owner's: what who gets it speaks; 0: HTTP/1.1. Where it is HTTP_1_0, the body of an HTTP/2 response
+     * without a length lasts until the close, and the head says so. */
+    enum http_version peer;
     enum body_kind kind;  /* of the message under way */
     uint64_t chunk_left;  /* bytes of the told chunk that are still to come */
     bool has_told_chunks; /* chunks come by h1_write_chunk */

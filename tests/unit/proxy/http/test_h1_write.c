@@ -145,7 +145,11 @@ static void a_reason_is_written_as_it_came(void **state)
     is(&written, "HTTP/1.1 404\r\n\r\n");
     head->version = HTTP_2;
     h1_write_response(&written.writer, written.out, head, SPAN_NONE);
-    is(&written, "HTTP/1.1 404 \r\n\r\n");
+    is(&written, "HTTP/1.1 404 Not Found\r\n\r\n");
+    head->status = 499;
+    h1_write_response(&written.writer, written.out, head, SPAN_NONE);
+    is(&written, "HTTP/1.1 499 \r\n\r\n");
+    head->status = 404;
     head->version = HTTP_1_0;
     head->reason = SPAN("No\xf6");
     h1_write_response(&written.writer, written.out, head, SPAN_NONE);
@@ -223,6 +227,124 @@ static void told_chunks_go_out_as_they_came_and_at_once(void **state)
     done(&written);
 }
 
+static struct http_head *request_of_2(void)
+{
+    struct http_head *head = http_head_new(HTTP_REQUEST);
+
+    head->version = HTTP_2;
+    head->method = SPAN("POST");
+    head->target = SPAN("/b");
+    head->scheme = SPAN("https");
+    head->authority = SPAN("a:1");
+    return head;
+}
+
+static void a_request_of_http2_gets_a_host_and_its_framing(void **state)
+{
+    struct http_head *head = request_of_2();
+    struct written written;
+    (void)state;
+
+    add(head, "accept", "*/*");
+    begin(&written, head, BODY_CHUNKED);
+    h1_write_request(&written.writer, written.out, head, SPAN("/b"), SPAN("X: 1\r\n"));
+    is(&written,
+       "POST /b HTTP/1.1\r\nHost: a:1\r\naccept: */*\r\nTransfer-Encoding: chunked\r\nX: 1\r\n\r\n");
+    h1_write_body(&written.writer, written.out, SPAN("hi"));
+    h1_write_end(&written.writer, written.out, NULL);
+    is(&written, "2\r\nhi\r\n0\r\n\r\n");
+    head->framing.kind = BODY_LENGTH;
+    add(head, "content-length", "2");
+    h1_write_request(&written.writer, written.out, head, SPAN("/b"), SPAN_NONE);
+    is(&written, "POST /b HTTP/1.1\r\nHost: a:1\r\naccept: */*\r\ncontent-length: 2\r\n\r\n");
+    done(&written);
+}
+
+static void a_host_of_http2_is_enough(void **state)
+{
+    struct http_head *head = request_of_2();
+    struct written written;
+    (void)state;
+
+    add(head, "accept", "*/*");
+    add(head, "host", "b");
+    begin(&written, head, BODY_NONE);
+    h1_write_request(&written.writer, written.out, head, SPAN("/"), SPAN_NONE);
+    is(&written, "POST / HTTP/1.1\r\naccept: */*\r\nhost: b\r\n\r\n");
+    head->headers.items[1].is_hop = true;
+    h1_write_request(&written.writer, written.out, head, SPAN("/"), SPAN("Host: c\r\n"));
+    is(&written, "POST / HTTP/1.1\r\naccept: */*\r\nHost: c\r\n\r\n");
+    h1_write_request(&written.writer, written.out, head, SPAN("/"), SPAN_NONE);
+    is(&written, "POST / HTTP/1.1\r\nHost: a:1\r\naccept: */*\r\n\r\n");
+    done(&written);
+}
+
+static void cookie_crumbs_become_one_field(void **state)
+{
+    struct http_head *head = request_of_2();
+    struct written written;
+    (void)state;
+
+    add(head, "cookie", "a=1");
+    add(head, "b", "2");
+    add(head, "cookie", "c=3");
+    add(head, "cookie", "d=4");
+    add(head, "te", "trailers");
+    head->headers.items[2].is_hop = true;
+    begin(&written, head, BODY_NONE);
+    h1_write_request(&written.writer, written.out, head, SPAN("/"), SPAN_NONE);
+    is(&written, "POST / HTTP/1.1\r\nHost: a:1\r\ncookie: a=1; d=4\r\nb: 2\r\nte: trailers\r\n"
+                 "Connection: TE\r\n\r\n");
+    head->headers.items[4].is_hop = true;
+    h1_write_request(&written.writer, written.out, head, SPAN("/"), SPAN_NONE);
+    is(&written, "POST / HTTP/1.1\r\nHost: a:1\r\ncookie: a=1; d=4\r\nb: 2\r\n\r\n");
+    done(&written);
+}
+
+static void a_response_of_http2_is_framed_for_who_gets_it(void **state)
+{
+    struct http_head *head = http_head_new(HTTP_RESPONSE);
+    struct written written;
+    (void)state;
+
+    head->version = HTTP_2;
+    head->status = 200;
+    add(head, "a", "1");
+    begin(&written, head, BODY_CHUNKED);
+    h1_write_response(&written.writer, written.out, head, SPAN_NONE);
+    is(&written, "HTTP/1.1 200 OK\r\na: 1\r\nTransfer-Encoding: chunked\r\n\r\n");
+    written.writer.peer = HTTP_1_0;
+    h1_write_response(&written.writer, written.out, head, SPAN_NONE);
+    is(&written, "HTTP/1.1 200 OK\r\na: 1\r\nConnection: close\r\n\r\n");
+    h1_write_body(&written.writer, written.out, SPAN("hi"));
+    h1_write_end(&written.writer, written.out, NULL);
+    is(&written, "hi");
+    assert_int_equal(written.writer.kind, BODY_UNTIL_CLOSE);
+    written.writer.peer = HTTP_1_1;
+    h1_write_response(&written.writer, written.out, head, SPAN_NONE);
+    is(&written, "HTTP/1.1 200 OK\r\na: 1\r\nTransfer-Encoding: chunked\r\n\r\n");
+    head->status = 204;
+    head->framing.kind = BODY_NONE;
+    h1_write_response(&written.writer, written.out, head, SPAN_NONE);
+    is(&written, "HTTP/1.1 204 No Content\r\na: 1\r\n\r\n");
+    done(&written);
+}
+
+static void a_trailer_section_of_http2_follows_the_chunks(void **state)
+{
+    struct http_head *head = request_of_2();
+    struct written written;
+    (void)state;
+
+    add(head, "sum", "1");
+    begin(&written, head, BODY_CHUNKED);
+    h1_write_request(&written.writer, written.out, head, SPAN("/"), SPAN_NONE);
+    evbuffer_drain(written.out, evbuffer_get_length(written.out));
+    h1_write_end(&written.writer, written.out, &head->headers);
+    is(&written, "0\r\nsum: 1\r\n\r\n");
+    done(&written);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -234,6 +356,11 @@ int main(void)
         cmocka_unit_test(a_body_with_a_length_passes),
         cmocka_unit_test(untold_chunks_are_made_one_a_piece),
         cmocka_unit_test(told_chunks_go_out_as_they_came_and_at_once),
+        cmocka_unit_test(a_request_of_http2_gets_a_host_and_its_framing),
+        cmocka_unit_test(a_host_of_http2_is_enough),
+        cmocka_unit_test(cookie_crumbs_become_one_field),
+        cmocka_unit_test(a_response_of_http2_is_framed_for_who_gets_it),
+        cmocka_unit_test(a_trailer_section_of_http2_follows_the_chunks),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
