@@ -51,6 +51,7 @@ static void send_head(void *self, const struct http_head *head, struct span targ
     struct client *c = self;
 
     (void)target; /* a response has none */
+    c->writer.peer = c->one.exchange->request_head->version;
     if (link_is_open(&c->link))
         h1_write_response(&c->writer, link_out(&c->link), head, extra);
 }
@@ -135,7 +136,8 @@ void client_http_over(struct client *c, const struct exchange *x, enum exchange_
 
     if (end == EXCHANGE_CUT) {
         client_cut(c, CUT_CLOSE);
-    } else if (end == EXCHANGE_ANSWERED || !x->client_keeps_alive || c->live->is_draining) {
+    } else if (end == EXCHANGE_ANSWERED || !x->client_keeps_alive || c->live->is_draining ||
+               c->writer.kind == BODY_UNTIL_CLOSE) {
         client_close(c, is_clean);
     } else {
         client_wait_for_request(c);
