@@ -221,6 +221,8 @@ static void pass_response_head(struct exchange *x, struct http_head *head)
     hop_init(&hop);
     tap_response(&x->line, head);
     hop_response(&hop, head);
+    if (hop.edits_alt_svc)
+        x->facts.flags |= TAP_ALT_SVC_EDITED;
     if (x->client.ops != NULL)
         x->client.ops->send_head(x->client.self, head, SPAN_NONE, strbuf_span(&hop.extra));
     hop_clear(&hop);

@@ -126,7 +126,64 @@ void hop_request(struct hop *hop, struct http_head *head, struct span host_line)
     }
 }
 
+/* One of the alternatives in a list, up to a comma that is in no quotes. False: no more. */
+static bool next_alternative(struct span *rest, struct span *out)
+{
+    bool is_quoted = false;
+    size_t len = 0;
+
+    if (rest->len == 0)
+        return false;
+    for (; len < rest->len && (is_quoted || rest->ptr[len] != ','); len++) {
+        if (rest->ptr[len] == '"')
+            is_quoted = !is_quoted;
+        else if (rest->ptr[len] == '\\' && is_quoted && len + 1 < rest->len)
+            len++;
+    }
+    *out = span_trim(span_make(rest->ptr, len));
+    *rest = span_from(*rest, len < rest->len ? len + 1 : len);
+    return true;
+}
+
+/* "h3", its drafts "h3-29", and what came before it. */
+static bool is_over_udp(struct span alternative)
+{
+    size_t name = span_find(alternative, '=');
+    struct span protocol = span_trim(span_make(alternative.ptr, name));
+
+    return name < alternative.len && (span_ieq(protocol, SPAN("h3")) || span_istarts(protocol, SPAN("h3-")) ||
+                                      span_ieq(protocol, SPAN("quic")));
+}
+
+static void handle_alt_svc(struct hop *hop, struct headers *headers)
+{
+    for (size_t i = headers_next(headers, SPAN("Alt-Svc"), 0); i < headers->count;
+         i = headers_next(headers, SPAN("Alt-Svc"), i + 1)) {
+        struct span rest = headers_value(headers, i), alternative;
+        struct strbuf kept = STRBUF_EMPTY;
+        bool is_whole = true;
+        while (next_alternative(&rest, &alternative)) {
+            if (is_over_udp(alternative)) {
+                is_whole = false;
+                continue;
+            }
+            if (kept.len != 0)
+                strbuf_add_str(&kept, ", ");
+            strbuf_add(&kept, alternative);
+        }
+        if (!is_whole) {
+            hop->edits_alt_svc = true;
+            headers->items[i].is_hop = true;
+            if (kept.len != 0)
+                strbuf_printf(&hop->extra, "%.*s: %s\r\n", SPAN_ARG(headers_name(headers, i)),
+                              strbuf_text(&kept));
+        }
+        strbuf_clear(&kept);
+    }
+}
+
 void hop_response(struct hop *hop, struct http_head *head)
 {
     handle_common(hop, head, false);
+    handle_alt_svc(hop, &head->headers);
 }

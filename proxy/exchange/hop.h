@@ -2,7 +2,10 @@
  *
  * Marks fields as is_hop and says what to send instead; the head itself stays as it was recorded. weir passes
  * on what a direct connection would have had wherever it means the same here: "Connection: close",
- * "keep-alive", an upgrade other than h2c, "TE: trailers". No Via, ever. */
+ * "keep-alive", an upgrade other than h2c, "TE: trailers". No Via, ever.
+ *
+ * The one field that is edited though it concerns more than a hop: offers of HTTP/3 in Alt-Svc (RFC 7838),
+ * which would lead the client past the proxy. */
 #ifndef WEIR_EXCHANGE_HOP_H
 #define WEIR_EXCHANGE_HOP_H
 
@@ -14,6 +17,7 @@
 struct hop {
     struct strbuf extra; /* lines with CRLF to send besides the fields that are not is_hop */
     bool asks_upgrade;   /* requests: an upgrade that is passed on */
+    bool edits_alt_svc;  /* responses: offers of HTTP/3 are not passed on */
     bool is_last;        /* requests: Max-Forwards says that weir is who must answer (RFC 9110 §7.6.2) */
 };
 

@@ -186,6 +186,7 @@ static void bad_request(struct client *c, const struct err *err)
     int status = err->code == ERR_LIMIT ? 431 : 400;
 
     if (c->one.exchange != NULL) {
+        request_refuse(&c->one, status, err->text);
         return;
     }
     client_notify(c, "bad-request", c->is_inner ? c->target.host : NULL, err->text);

@@ -114,6 +114,48 @@ static void host_is_what_the_target_says(void **state)
     passes("GET", "Host: wrong\nX: y\nhost: again", SPAN("right:81"), "X: y\r\nHost: right:81\r\n");
 }
 
+/* What the client gets of a response's fields, and whether the record says that they were edited. */
+static void answers(const char *lines, const char *expected, bool is_edited)
+{
+    struct http_head *head = head_of(HTTP_RESPONSE, "", lines);
+    struct strbuf got = STRBUF_EMPTY;
+    struct hop hop;
+
+    hop_init(&hop);
+    hop_response(&hop, head);
+    for (size_t i = 0; i < head->headers.count; i++) {
+        if (head->headers.items[i].is_hop)
+            continue;
+        strbuf_add(&got, headers_line(&head->headers, i));
+        strbuf_add_str(&got, "\r\n");
+    }
+    strbuf_add(&got, strbuf_span(&hop.extra));
+    assert_string_equal(strbuf_text(&got), expected);
+    assert_int_equal(hop.edits_alt_svc, is_edited);
+    strbuf_clear(&got);
+    hop_clear(&hop);
+    http_head_free(head);
+}
+
+static void offers_of_http3_are_not_passed_on(void **state)
+{
+    (void)state;
+    answers("Alt-Svc: h3=\":443\"; ma=86400\nX: y", "X: y\r\n", true);
+    answers("alt-svc: h3=\":443\", h3-29=\":443\"; ma=1, quic=\":443\"; v=\"46,43\"", "", true);
+    answers("Alt-Svc: h3=\":443\", h2=\"a.test:443\"; ma=60,H3=\"b:1\"",
+            "Alt-Svc: h2=\"a.test:443\"; ma=60\r\n", true);
+}
+
+static void other_alternatives_pass_as_they_came(void **state)
+{
+    (void)state;
+    answers("Alt-Svc: clear", "Alt-Svc: clear\r\n", false);
+    answers("Alt-Svc: h2=\"a.test:443\" ,http/1.1=\":8000\"",
+            "Alt-Svc: h2=\"a.test:443\" ,http/1.1=\":8000\"\r\n", false);
+    answers("Alt-Svc: h2=\":1\"; x=\"a,h3=\\\"b\"", "Alt-Svc: h2=\":1\"; x=\"a,h3=\\\"b\"\r\n", false);
+    answers("X-Alt-Svc: h3=\":443\"", "X-Alt-Svc: h3=\":443\"\r\n", false);
+}
+
 static void a_response_keeps_upgrade_and_loses_keep_alive(void **state)
 {
     struct http_head *head = head_of(HTTP_RESPONSE, "", "Upgrade: h2\nKeep-Alive: timeout=5\nX: y");
@@ -140,6 +182,8 @@ int main(void)
         cmocka_unit_test(te_passes_for_trailers_only),
         cmocka_unit_test(max_forwards_counts_down_to_us),
         cmocka_unit_test(host_is_what_the_target_says),
+        cmocka_unit_test(offers_of_http3_are_not_passed_on),
+        cmocka_unit_test(other_alternatives_pass_as_they_came),
         cmocka_unit_test(a_response_keeps_upgrade_and_loses_keep_alive),
     };
 
