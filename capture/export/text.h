@@ -8,21 +8,7 @@
 
 #include "proxy/base/span.h"
 #include "proxy/base/strbuf.h"
-
-/* Checks UTF-8 (RFC 3629: no surrogates, nothing overlong) in pieces that may split a code point. */
-struct utf8_check {
-    unsigned char expected;  /* continuation bytes still missing */
-    unsigned char low, high; /* what the next of them may be */
-    bool is_wrong;
-};
-void utf8_check_feed(struct utf8_check *check, struct span bytes);
-bool utf8_check_is_text(const struct utf8_check *check); /* so far, and not in the middle of a code point */
-
-bool utf8_is_valid(struct span bytes);
-/* How many bytes the code point at the front has; 0: it is none. */
-size_t utf8_front(struct span bytes);
-/* Without the beginning of a code point that was cut off at the end. */
-struct span utf8_whole(struct span bytes);
+#include "proxy/base/utf8.h"
 
 /* Appends bytes as UTF-8: as they are where they are valid, else each byte as the code point of its number.
  */
