@@ -67,7 +67,7 @@ struct messages;
  * responses are none.
  *   gRPC (application/grpc, application/grpc-web, -text, with any "+..."): both directions; the request's
  *     needs no response.
- *   Server-sent events (text/event-stream): the response of status 200.
+ *   Server-sent events (text/event-stream): the response, when its status is 2xx.
  *   WebSocket (101 that upgrades, or 2xx to an extended CONNECT, RFC 8441): both directions, once the
  *     response is there; for what follows the heads.
  * The heads are read here and not kept. max_message_bytes is not 0. */
