@@ -1,23 +1,91 @@
 /* Any bytes as the first that a client sends: never read past their end, the same answer for every way they
- * can arrive, and what is found lies where the header says. */
+ * can arrive, what is found lies where the header says, and whatever is offered can be mirrored. */
 #include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <event2/buffer.h>
+
 #include "proxy/base/mem.h"
-#include "proxy/tls/hello.h"
+#include "proxy/tls/tls.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
+
+static void check_inside(const struct hello *hello, struct span span)
+{
+    if (span.len != 0)
+        assert(span.ptr > hello->raw.ptr && span.ptr + span.len <= hello->raw.ptr + hello->raw.len);
+}
+
+static void check_lists(const struct hello *hello)
+{
+    const struct span lists[] = { hello->suites,     hello->versions,        hello->groups,
+                                  hello->signatures, hello->cert_signatures, hello->cert_compression };
+    struct span rest, body;
+    uint16_t number;
+
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        check_inside(hello, lists[i]);
+        rest = lists[i];
+        while (hello_next_number(&rest, &number))
+            ;
+        assert(rest.len == 0);
+    }
+    check_inside(hello, hello->session_id);
+    check_inside(hello, hello->point_formats);
+    check_inside(hello, hello->psk_modes);
+    check_inside(hello, hello->extensions);
+    check_inside(hello, hello->key_shares);
+    rest = hello->extensions;
+    while (hello_next_extension(&rest, &number, &body)) {
+        check_inside(hello, body);
+        assert(hello_offers(hello, number));
+    }
+    rest = hello->key_shares;
+    while (hello_next_share(&rest, &number))
+        check_inside(hello, rest);
+}
+
+static void mirror_says_something(struct tls_client *client, const struct tls_mirror *mirror)
+{
+    struct tls_target target = { .host = "example.test", .port = 443, .mirror = mirror };
+    static const struct tls_events events = { .on_open = NULL };
+    struct evbuffer *out = evbuffer_new();
+    struct tls *tls = tls_connect(client, NULL, &target, out, &events, NULL);
+    struct err err;
+
+    assert(tls_start(tls, &err));
+    assert(evbuffer_get_length(out) != 0);
+    mem_free(tls_facts(tls));
+    tls_free(tls);
+    evbuffer_free(out);
+}
+
+/* Whatever is offered can be mirrored, or is told to be too long. */
+static void check_mirror(const struct hello *hello)
+{
+    static struct tls_client *client;
+    static const struct tls_client_options options = { .insecure = true };
+    struct tls_mirror *mirror;
+    struct err err;
+
+    if (client == NULL && !tls_client_new(&options, &client, &err))
+        abort();
+    mirror = tls_mirror_get(client, hello);
+    if (mirror != NULL)
+        mirror_says_something(client, mirror);
+    tls_mirror_unref(mirror);
+}
 
 static void check(const struct hello *hello)
 {
     assert(strlen(hello->sni) < sizeof hello->sni);
     assert(hello->max_version >= 0x0301 && hello->max_version <= 0x0304);
-    if (hello->alpn.len != 0)
-        assert(hello->alpn.ptr > hello->raw.ptr &&
-               hello->alpn.ptr + hello->alpn.len <= hello->raw.ptr + hello->raw.len);
+    check_inside(hello, hello->alpn);
+    check_lists(hello);
+    check_mirror(hello);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)

@@ -222,6 +222,64 @@ static void ecdsa_needs_a_suite_a_signature_and_a_curve(void **state)
     assert_false(offers_ecdsa(SPAN("\x13\x01"), tls13, none, none, p256));
 }
 
+static void the_lists_are_handed_out_as_they_stand_on_the_wire(void **state)
+{
+    (void)state;
+    struct strbuf extensions = STRBUF_EMPTY;
+    struct hello hello;
+    struct span rest, body;
+    uint16_t number;
+
+    add_extension(&extensions, 0x5a5a, SPAN(""));
+    add_list(&extensions, 10, SPAN("\x1a\x1a\x00\x1d"), 2);
+    add_list(&extensions, 11, SPAN("\x00\x01"), 1);
+    add_list(&extensions, 27, SPAN("\x00\x02"), 1);
+    add_list(&extensions, 45, SPAN("\x01"), 1);
+    add_list(&extensions, 51, SPAN("\x1a\x1a\x00\x01\x00\x00\x1d\x00\x02xy"), 2);
+    assert_true(parse_with(SPAN("\x13\x01\xc0\x2f"), &extensions, &hello));
+    assert_int_equal(hello.legacy_version, 0x0303);
+    assert_true(span_eq(hello.session_id, SPAN("12345678")));
+    assert_true(span_eq(hello.suites, SPAN("\x13\x01\xc0\x2f")));
+    assert_true(span_eq(hello.groups, SPAN("\x1a\x1a\x00\x1d")));
+    assert_true(span_eq(hello.point_formats, SPAN("\x00\x01")));
+    assert_true(span_eq(hello.cert_compression, SPAN("\x00\x02")));
+    assert_true(span_eq(hello.psk_modes, SPAN("\x01")));
+    assert_null(hello.signatures.ptr);
+    assert_null(hello.versions.ptr);
+
+    rest = hello.key_shares;
+    assert_true(hello_next_share(&rest, &number) && number == 0x1a1a);
+    assert_true(hello_next_share(&rest, &number) && number == 29);
+    assert_false(hello_next_share(&rest, &number));
+    rest = hello.suites;
+    assert_true(hello_next_number(&rest, &number) && number == 0x1301);
+    assert_true(hello_next_number(&rest, &number) && number == 0xc02f);
+    assert_false(hello_next_number(&rest, &number));
+    rest = hello.extensions;
+    assert_true(hello_next_extension(&rest, &number, &body) && number == 0x5a5a && body.len == 0);
+    assert_true(hello_next_extension(&rest, &number, &body) && number == 10 && body.len == 6);
+    assert_true(hello_offers(&hello, HELLO_EXT_KEY_SHARES));
+    assert_false(hello_offers(&hello, HELLO_EXT_TICKET));
+    /* No extensions at all. */
+    assert_true(parse_with(SPAN("\x13\x01"), &extensions, &hello));
+    assert_false(hello_offers(&hello, HELLO_EXT_SERVER_NAME));
+    /* Asking for a HelloRetryRequest. */
+    add_list(&extensions, 51, SPAN(""), 2);
+    assert_true(parse_with(SPAN("\x13\x01"), &extensions, &hello));
+    assert_non_null(hello.key_shares.ptr);
+    assert_int_equal(hello.key_shares.len, 0);
+}
+
+static void grease_is_told_from_real_numbers(void **state)
+{
+    (void)state;
+
+    for (unsigned number = 0; number <= 0xffff; number++) {
+        bool expected = (number & 0xf) == 0xa && number >> 8 == (number & 0xff);
+        assert_int_equal(hello_is_grease((uint16_t)number), expected);
+    }
+}
+
 static void a_hello_in_one_record_is_read_in_place(void **state)
 {
     (void)state;
@@ -311,6 +369,16 @@ static void wrong_lengths_are_broken(void **state)
     assert_false(parse_with(RSA_SUITES, &extensions, &hello));
     add_extension(&extensions, 43, SPAN("\x03\x03\x04\x03"));
     assert_false(parse_with(RSA_SUITES, &extensions, &hello));
+    add_extension(&extensions, 51, SPAN("\x00\x05\x00\x1d\x00\x02x"));
+    assert_false(parse_with(RSA_SUITES, &extensions, &hello));
+    add_extension(&extensions, 51, SPAN("\x00\x00\x00"));
+    assert_false(parse_with(RSA_SUITES, &extensions, &hello));
+    add_extension(&extensions, 11, SPAN("\x02\x00"));
+    assert_false(parse_with(RSA_SUITES, &extensions, &hello));
+    add_extension(&extensions, 45, SPAN("\x00"));
+    assert_false(parse_with(RSA_SUITES, &extensions, &hello));
+    add_extension(&extensions, 27, SPAN("\x03\x00\x02\x00"));
+    assert_false(parse_with(RSA_SUITES, &extensions, &hello));
     strbuf_add(&extensions, SPAN("\x00"));
     assert_false(parse_with(RSA_SUITES, &extensions, &hello));
 }
@@ -361,6 +429,8 @@ int main(void)
         cmocka_unit_test(alpn_is_handed_out_as_it_stands_on_the_wire),
         cmocka_unit_test(the_highest_version_is_the_one_that_counts),
         cmocka_unit_test(ecdsa_needs_a_suite_a_signature_and_a_curve),
+        cmocka_unit_test(the_lists_are_handed_out_as_they_stand_on_the_wire),
+        cmocka_unit_test(grease_is_told_from_real_numbers),
         cmocka_unit_test(a_hello_in_one_record_is_read_in_place),
         cmocka_unit_test(a_hello_in_many_records_is_put_together_in_scratch),
         cmocka_unit_test(what_is_not_tls_is_told_from_its_first_bytes),
