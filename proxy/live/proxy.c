@@ -11,6 +11,7 @@
 #include "proxy/live/pool.h"
 #include "proxy/live/proxy_impl.h"
 #include "proxy/net/worker.h"
+#include "proxy/tls/tls_keylog.h"
 
 /* How often a worker's listeners are called for what they hold back: a quarter of what may be lost in a
  * crash. */
@@ -25,6 +26,7 @@
 struct proxy {
     struct live_shared shared;
     struct proxy_options options;
+    struct tls_keylog *keylog; /* NULL: none */
     struct workers *workers;
     char (*names)[ADDRESS_TEXT_BYTES];
     size_t name_count;
@@ -214,6 +216,7 @@ static void proxy_free(struct proxy *proxy)
     tls_server_free(proxy->shared.tls_server);
     tls_client_free(proxy->shared.tls_client);
     origins_free(proxy->shared.origins);
+    tls_keylog_close(proxy->keylog);
     devices_free(proxy->shared.devices);
     scope_free(proxy->shared.scope);
     access_clear(&proxy->shared.access);
@@ -256,7 +259,11 @@ static bool bind_all(struct proxy *proxy, unsigned count, int *fds, struct err *
 bool proxy_start(const struct proxy_options *options, struct proxy **out_proxy, struct err *err)
 {
     struct proxy *proxy = mem_new(struct proxy);
-    struct tls_client_options tls_options = { options->upstream_ca, options->insecure };
+    struct tls_client_options tls_options = { .upstream_ca = options->upstream_ca,
+                                              .insecure = options->insecure,
+                                              .client_cert = options->client_cert.items,
+                                              .client_cert_count = options->client_cert.count,
+                                              .client_cert_pass = options->client_cert_pass };
     struct scope_options scope_options = { options->seal.items, options->open.items, options->seal.count,
                                            options->open.count, options->no_auto_seal };
     struct origins_options origins_options = { 0 };
@@ -276,12 +283,15 @@ bool proxy_start(const struct proxy_options *options, struct proxy **out_proxy, 
     proxy->shared.no_mirror = options->no_mirror;
     proxy->shared.devices = devices_new();
     proxy->shared.origins = origins_new(&origins_options, proxy->shared.devices);
+    if (options->keylog != NULL && !tls_keylog_open(options->keylog, &proxy->keylog, err))
+        goto out;
+    tls_options.keylog = proxy->keylog;
     if (!scope_new(&scope_options, &proxy->shared.scope, err) ||
         !access_init(&proxy->shared.access, options->allow, err) ||
         !tls_client_new(&tls_options, &proxy->shared.tls_client, err) || !bind_all(proxy, count, fds, err))
         goto out;
     proxy->shared.access.allow_private = options->allow_private;
-    proxy->shared.tls_server = tls_server_new(options->ca);
+    proxy->shared.tls_server = tls_server_new(options->ca, proxy->keylog);
     proxy->shared.leaf_cache = leaf_cache_new(options->ca, MAX_LEAVES);
     if (!workers_start(count, fds, (unsigned)options->listen_count, &worker_events, proxy, &proxy->workers,
                        err))

@@ -153,12 +153,19 @@ static int verify_chain(X509_STORE_CTX *chain, void *arg)
     return is_trusted || client->is_insecure;
 }
 
-static int have_no_cert(SSL *ssl, X509 **out_cert, EVP_PKEY **out_key)
+/* Called when the origin asks for a certificate. */
+static int show_cert(SSL *ssl, void *arg)
 {
-    (void)out_cert;
-    (void)out_key;
-    of(ssl)->is_cert_requested = true;
-    return 0;
+    struct tls *tls = of(ssl);
+
+    (void)arg;
+    tls->is_cert_requested = true;
+    tls->own_cert = client_certs_find(tls->client->certs, tls->host, tls->port);
+    if (tls->own_cert != NULL)
+        SSL_use_cert_and_key(ssl, client_cert_x509(tls->own_cert), client_cert_key(tls->own_cert),
+                             client_cert_chain(tls->own_cert), 1);
+    forget_errors();
+    return 1;
 }
 
 static int keep_session(SSL *ssl, SSL_SESSION *session)
@@ -181,7 +188,7 @@ void tls_hook_server(SSL_CTX *ctx)
 void tls_hook_client(SSL_CTX *ctx, struct tls_client *client)
 {
     SSL_CTX_set_cert_verify_callback(ctx, verify_chain, client);
-    SSL_CTX_set_client_cert_cb(ctx, have_no_cert);
+    SSL_CTX_set_cert_cb(ctx, show_cert, NULL);
     SSL_CTX_sess_set_new_cb(ctx, keep_session);
 }
 
@@ -213,7 +220,8 @@ struct tls *tls_accept(struct tls_server *server, struct evbuffer *out, const st
     return tls;
 }
 
-/* Everything that must be the same for a session to be used again. */
+/* Everything that must be the same for a session to be used again. What certificate was shown follows from
+ * client, host and port. */
 static void make_session_key(struct strbuf *key, const struct tls_client *client,
                              const struct tls_target *target)
 {
@@ -248,6 +256,7 @@ struct tls *tls_connect(struct tls_client *client, struct tls_sessions *sessions
     tls->client = client;
     tls->mirror = tls_mirror_ref(target->mirror);
     tls->sessions = sessions;
+    tls->port = target->port;
     make_session_key(&tls->session_key, client, target);
     /* The root's dot is part of a name in DNS, but not in TLS (RFC 6066 §3). */
     tls->host = mem_strdup(target->host);

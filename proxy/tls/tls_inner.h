@@ -4,6 +4,7 @@
 
 #include <openssl/ssl.h>
 
+#include "certs/client_cert.h"
 #include "proxy/base/strbuf.h"
 #include "proxy/tls/tls.h"
 #include "proxy/tls/tls_bio.h"
@@ -22,6 +23,10 @@ struct tls_client {
     bool is_insecure;
     uint64_t id; /* unique in this process: one client's sessions are not another's */
     struct tls_mirrors *mirrors;
+    struct client_certs *certs;
+    struct tls_keylog *keylog;
+    /* OpenSSL's own judgement, which ours asks. */
+    int (*is_secure)(const SSL *ssl, const SSL_CTX *ctx, int what, int bits, int nid, void *other, void *arg);
 };
 
 /*                 on_hello says WAIT          tls_go
@@ -54,6 +59,8 @@ struct tls {
     struct tls_sessions *sessions;
     struct strbuf session_key;
     char *host;
+    uint16_t port;
+    const struct client_cert *own_cert; /* the one to be shown, once the origin has asked; NULL: none */
     char *why;          /* the origin's certificate is not trusted; NULL: it is, or has not come yet */
     X509 *refused_cert; /* the one that why is about when the handshake ends with it; NULL: none */
     bool is_cert_requested;

@@ -258,6 +258,9 @@ static int is_secure(const SSL *ssl, const SSL_CTX *ctx, int what, int bits, int
     case SSL_SECOP_SIGALG_MASK:
     case SSL_SECOP_VERSION:
     case SSL_SECOP_TICKET:
+    case SSL_SECOP_EE_KEY: /* these three: what we show */
+    case SSL_SECOP_CA_KEY:
+    case SSL_SECOP_CA_MD:
         return 1;
     default:
         return bits >= level_bits[level < 0 ? 0 : level > 5 ? 5 : level];

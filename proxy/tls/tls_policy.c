@@ -5,6 +5,7 @@
 
 #include "proxy/base/mem.h"
 #include "proxy/tls/tls_inner.h"
+#include "proxy/tls/tls_keylog.h"
 
 /* Each ticket costs a handshake 250 bytes and some 10 µs on either side. A resumed connection brings the next
  * one, and a client that opens more connections at once than it has tickets only pays for a signature. */
@@ -31,7 +32,7 @@ static STACK_OF(X509) * chain_of(X509 *cert)
     return chain;
 }
 
-struct tls_server *tls_server_new(const struct ca *ca)
+struct tls_server *tls_server_new(const struct ca *ca, struct tls_keylog *keylog)
 {
     struct tls_server *server = mem_new(struct tls_server);
 
@@ -49,6 +50,7 @@ struct tls_server *tls_server_new(const struct ca *ca)
     SSL_CTX_set_session_cache_mode(server->ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_num_tickets(server->ctx, TICKETS);
     tls_hook_server(server->ctx);
+    tls_keylog_attach(keylog, server->ctx);
     return server;
 }
 
@@ -63,6 +65,21 @@ void tls_server_free(struct tls_server *server)
     mem_free(server);
 }
 
+/* A person has chosen the certificate that we show; how strong it must be is for the origin to say. */
+static int is_secure(const SSL *ssl, const SSL_CTX *ctx, int what, int bits, int nid, void *other, void *arg)
+{
+    const struct tls_client *client = arg;
+
+    switch (what) {
+    case SSL_SECOP_EE_KEY:
+    case SSL_SECOP_CA_KEY:
+    case SSL_SECOP_CA_MD:
+        return 1;
+    default:
+        return client->is_secure(ssl, ctx, what, bits, nid, other, NULL);
+    }
+}
+
 SSL_CTX *tls_client_ctx_new(struct tls_client *client)
 {
     SSL_CTX *ctx = new_ctx(TLS_client_method());
@@ -74,6 +91,11 @@ SSL_CTX *tls_client_ctx_new(struct tls_client *client)
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     /* A root given by a person may be an intermediate, or one server's own certificate. */
     X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(ctx), X509_V_FLAG_PARTIAL_CHAIN);
+    if (client->is_secure == NULL) /* the first, before any other thread knows of client */
+        client->is_secure = SSL_CTX_get_security_callback(ctx);
+    SSL_CTX_set_security_callback(ctx, is_secure);
+    SSL_CTX_set0_security_ex_data(ctx, client);
+    tls_keylog_attach(client->keylog, ctx);
     tls_hook_client(ctx, client);
     return ctx;
 }
@@ -83,12 +105,15 @@ bool tls_client_new(const struct tls_client_options *options, struct tls_client 
     static atomic_uint_fast64_t last_id;
     struct tls_client *client = mem_new(struct tls_client);
 
-    if (!tls_roots_new(options->upstream_ca, &client->roots, err)) {
+    if (!tls_roots_new(options->upstream_ca, &client->roots, err) ||
+        !client_certs_load(options->client_cert, options->client_cert_count, options->client_cert_pass,
+                           &client->certs, err)) {
         tls_client_free(client);
         return false;
     }
     client->id = atomic_fetch_add(&last_id, 1) + 1;
     client->is_insecure = options->insecure;
+    client->keylog = options->keylog;
     client->ctx = tls_client_ctx_new(client);
     client->mirrors = tls_mirrors_new();
     *out_client = client;
@@ -102,5 +127,6 @@ void tls_client_free(struct tls_client *client)
     tls_mirrors_free(client->mirrors);
     SSL_CTX_free(client->ctx);
     tls_roots_free(client->roots);
+    client_certs_free(client->certs);
     mem_free(client);
 }

@@ -53,7 +53,7 @@ static void open_lab(void)
     if (mkdtemp(dir) == NULL || !ca_open(dir, KEY_EC, &ca, &is_new, &err) ||
         !leaf_forge(ca, "example.test", KEY_EC, &leaf, &err) || !tls_client_new(&options, &client, &err))
         abort();
-    server = tls_server_new(ca);
+    server = tls_server_new(ca, NULL);
     ca_unref(ca);
     static const char *const files[] = { CA_CERT_FILE, CA_KEY_FILE, "ca.lock" };
     for (size_t i = 0; i < 3; i++) {

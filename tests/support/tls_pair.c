@@ -25,7 +25,7 @@ void tls_lab_open(struct tls_lab *lab)
     setenv("SSL_CERT_FILE", "/dev/null", 1);
     setenv("SSL_CERT_DIR", lab->dir, 1);
     assert_true(ca_open(lab->dir, KEY_EC, &lab->ca, &is_new, &err));
-    lab->server = tls_server_new(lab->ca);
+    lab->server = tls_server_new(lab->ca, NULL);
     options.upstream_ca = ca_cert_path(lab->ca);
     assert_true(tls_client_new(&options, &lab->client, &err));
 }

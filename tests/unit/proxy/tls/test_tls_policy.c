@@ -134,7 +134,7 @@ static void a_ca_that_is_no_root_goes_along_with_its_leaves(void **state)
     tls_lab_open(&own);
     sign_again(ca_x509(own.ca), root, ca_key(lab.ca));
     tls_server_free(own.server);
-    own.server = tls_server_new(own.ca);
+    own.server = tls_server_new(own.ca, NULL);
     tls_pair_open(&pair, &own, client, NULL, "a.test", "\x02h2");
     tls_pair_start(&pair);
     assert_string_equal(pair.client.err.text, "");
