@@ -118,7 +118,8 @@ static bool read_pem_key(const char *path, struct span pem, const char *pass, EV
         return true;
     if (asked.was_asked)
         return say_locked(path, pass, err);
-    return x509_err(err, "'%s' has no private key in PEM form", path);
+    ERR_clear_error(); /* its reason for finding no key is "unsupported" */
+    return err_set(err, ERR_CERT, "'%s' has no private key in PEM form", path);
 }
 
 /* Certificates of pem, in their order. */
