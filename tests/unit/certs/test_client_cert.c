@@ -264,7 +264,7 @@ static void the_first_rule_that_fits_counts(void **state)
     struct err err;
 
     for (int i = 0; i < 4; i++) {
-        char name[8];
+        char name[16];
         snprintf(name, sizeof name, "%d.pem", i);
         write_pem(state, name, mine[i].cert, mine[i].key, NULL);
         rules[i] = mem_printf("%s=%s/%s", hosts[i], (const char *)*state, name);

@@ -145,7 +145,7 @@ static void an_origin_that_does_not_ask_gets_none(void **state)
     tls_pair_close(&pair);
 }
 
-/* One who signs in no way that the origin takes, and one whose algorithms the mirrored client has not. */
+/* Ours signs with ECDSA. */
 static void it_is_shown_only_if_the_origin_takes_its_signature(void **state)
 {
     (void)state;
