@@ -1,10 +1,16 @@
-/* link: a stream, perhaps with TLS on it: the bytes that both a client's and an origin's connection are made
- * of.
+/* link: a stream, perhaps with TLS on it, perhaps with TLS in that: the bytes that both a client's and an
+ * origin's connection are made of.
  *
  * Plain bytes in, plain bytes out. What the owner did not use of the bytes it was given is kept and given
  * again, with what came after, at link_deliver: so a codec may stop in the middle (a pipelined request waits
  * for its turn). While bytes are kept, reading goes on until LINK_HELD_BYTES, so that the other side's end is
  * noticed, then stops.
+ *
+ * TLS goes on in the middle of the stream, and once more within it: a proxy is spoken to in TLS, and then an
+ * origin behind it. The layer put on last is link->tls, and whatever is told or asked of TLS is about it
+ * alone; the one below, once it is open, is only a way for bytes. Bytes that came before a layer belong to it
+ * from then on: those that are held, and those that on_bytes leaves when it put the layer on. None of them is
+ * ever given as if it had come through it.
  *
  * After link_close*, link_cut or on_error there are no more callbacks. */
 #ifndef WEIR_LIVE_LINK_H
@@ -27,8 +33,9 @@ struct link_events {
     void (*on_batch)(void *self); /* all of what was read at once has been given: time to flush */
     void (*on_eof)(void *self);   /* the other side has ended: see link_ended_cleanly */
     void (*on_drained)(void *self);
-    void (*on_error)(void *self, const struct err *err); /* reset, TLS failure: close or cut the link */
-    /* TLS only; may be NULL otherwise. */
+    /* Reset, or a failure of either layer of TLS, which the text tells apart: close or cut the link. */
+    void (*on_error)(void *self, const struct err *err);
+    /* TLS only; may be NULL otherwise. Of link->tls, the layer put on last. */
     enum tls_answer (*on_hello)(void *self, const struct hello *hello);
     void (*on_open)(void *self);
 };
@@ -36,8 +43,10 @@ struct link_events {
 struct link {
     struct loop *loop;
     struct stream *stream;      /* NULL: closed */
-    struct tls *tls;            /* NULL: plain */
+    struct tls *tls;            /* the innermost layer; NULL: plain */
     struct evbuffer *plain_out; /* with TLS: what is still to be encrypted */
+    struct tls *outer;          /* the layer below tls; NULL: there is none */
+    struct evbuffer *outer_out; /* with two: what tls has for outer to encrypt */
     struct strbuf held;
     const struct link_events *events;
     void *self;
@@ -45,6 +54,7 @@ struct link {
     bool is_delivering; /* on_bytes is being called */
     bool is_fed;        /* on_bytes has been called since the last on_batch */
     bool has_eof, eof_told;
+    bool has_failed;        /* on_error was told */
     struct err write_error; /* code ERR_NONE: none */
 };
 
@@ -54,8 +64,9 @@ void link_clear(
 bool link_is_open(const struct link *link);
 void link_set_owner(struct link *link, const struct link_events *events, void *self);
 
-/* TLS from here on. The bytes that came before and are held are fed to it. False: the handshake has failed at
- * once. */
+/* TLS from here on. On a link that has TLS, which must be open: a second layer, within it; there is no third.
+ * first, and then the bytes that are held, are fed to it. False: the handshake has failed at once; on_error
+ * is not told. */
 bool link_accept_tls(struct link *link, struct tls_server *server, struct span first, struct err *err);
 bool link_connect_tls(struct link *link, struct tls_client *client, struct tls_sessions *sessions,
                       const struct tls_target *target, struct err *err);
@@ -63,14 +74,17 @@ void link_go_tls(struct link *link); /* after TLS_WAIT from on_hello */
 
 struct evbuffer *link_out(struct link *link); /* append, then link_flush */
 void link_flush(struct link *link);
-size_t link_unsent(const struct link *link);
+size_t link_unsent(const struct link *link); /* of all layers, in bytes */
 
 void link_deliver(struct link *link); /* gives what is held again; not from inside on_bytes */
 void link_set_reading(struct link *link, bool is_on);
-bool link_ended_cleanly(const struct link *link); /* after on_eof: FIN, and with TLS close_notify before it */
+/* After on_eof: FIN, and with TLS close_notify before it. With two layers the inner one's counts: what the
+ * other side had to say is whole when it came. */
+bool link_ended_cleanly(const struct link *link);
 
+/* close_notify is sent in every layer that is open, the inner one's first. */
 void link_shutdown(struct link *link);     /* our half ends, cleanly: close_notify, FIN */
-void link_shutdown_raw(struct link *link); /* FIN without close_notify */
+void link_shutdown_raw(struct link *link); /* FIN without close_notify, in both layers */
 void link_close(
     struct link *link); /* once everything is written: close_notify, FIN, and a moment for the other side */
 void link_close_raw(struct link *link); /* the same without close_notify */
