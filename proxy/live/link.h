@@ -55,6 +55,7 @@ struct link {
     bool is_fed;        /* on_bytes has been called since the last on_batch */
     bool has_eof, eof_told;
     bool has_failed;        /* on_error was told */
+    bool is_shut;           /* our half has ended */
     struct err write_error; /* code ERR_NONE: none */
 };
 
@@ -65,8 +66,8 @@ bool link_is_open(const struct link *link);
 void link_set_owner(struct link *link, const struct link_events *events, void *self);
 
 /* TLS from here on. On a link that has TLS, which must be open: a second layer, within it; there is no third.
- * first, and then the bytes that are held, are fed to it. False: the handshake has failed at once; on_error
- * is not told. */
+ * first (used, when it is on_bytes' answer that counts), and then the bytes that are held, are fed to it.
+ * False: the handshake has failed at once; on_error is not told. */
 bool link_accept_tls(struct link *link, struct tls_server *server, struct span first, struct err *err);
 bool link_connect_tls(struct link *link, struct tls_client *client, struct tls_sessions *sessions,
                       const struct tls_target *target, struct err *err);

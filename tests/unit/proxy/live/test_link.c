@@ -1,4 +1,4 @@
-/* Two links back to back over loopback; most tests are run without TLS and with it. */
+/* Two links back to back over loopback; most tests are run without TLS, with it, and with TLS in TLS. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -212,21 +212,49 @@ static int setup(void **state)
     return 0;
 }
 
-static int setup_tls(void **state)
+static void put_layer_on(struct fixture *f, struct notes *server, struct notes *client)
 {
     static const struct tls_target target = { .host = "example.test", .port = 443 };
-    struct fixture *f;
+    int opens = server->opens + 1;
     struct err err;
+
+    f->is_tls = true;
+    if (f->leaf == NULL)
+        shown_leaf = f->leaf = tls_lab_leaf(&lab, target.host);
+    assert_true(link_accept_tls(&server->end->link, lab.server, SPAN(""), &err));
+    assert_true(link_connect_tls(&client->end->link, lab.client, NULL, &target, &err));
+    UNTIL(server->opens == opens && client->opens == opens);
+    loop_for(f->loop, 1000); /* tickets */
+    assert_int_equal(server->gifts + client->gifts, 0);
+}
+
+static int setup_tls(void **state)
+{
+    struct fixture *f;
 
     setup(state);
     f = *state;
-    f->is_tls = true;
-    shown_leaf = f->leaf = tls_lab_leaf(&lab, target.host);
-    assert_true(link_accept_tls(&f->ours.end->link, lab.server, SPAN(""), &err));
-    assert_true(link_connect_tls(&f->theirs.end->link, lab.client, NULL, &target, &err));
-    UNTIL(f->ours.opens && f->theirs.opens);
-    loop_for(f->loop, 1000); /* tickets */
-    assert_int_equal(f->ours.gifts + f->theirs.gifts, 0);
+    put_layer_on(f, &f->ours, &f->theirs);
+    return 0;
+}
+
+static int setup_tls_in_tls(void **state)
+{
+    struct fixture *f;
+
+    setup_tls(state);
+    f = *state;
+    put_layer_on(f, &f->ours, &f->theirs);
+    return 0;
+}
+
+static int setup_tls_in_tls_the_other_way(void **state)
+{
+    struct fixture *f;
+
+    setup_tls(state);
+    f = *state;
+    put_layer_on(f, &f->theirs, &f->ours);
     return 0;
 }
 
@@ -591,6 +619,17 @@ static void a_link_may_be_closed_and_freed_when_drained(void **state)
     check_much(&f->theirs, MUCH_BYTES);
 }
 
+static void what_is_not_flushed_counts_as_unsent(void **state)
+{
+    struct fixture *f = *state;
+
+    evbuffer_add(link_out(ours(f)), "abc", 3);
+    assert_int_equal(link_unsent(ours(f)), 3);
+    link_flush(ours(f));
+    assert_int_equal(link_unsent(ours(f)), 0);
+    UNTIL(f->theirs.got.len == 3);
+}
+
 /* --- TLS that fails ------------------------------------------------------------------------------------- */
 
 static void start_handshake(struct fixture *f)
@@ -660,36 +699,42 @@ static int close_lab(void **state)
 int main(void)
 {
 #define PLAIN(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-#define BOTH(name)                                                                                           \
-    PLAIN(name),                                                                                             \
+#define WITH(name, what, setup)                                                                              \
     {                                                                                                        \
-#name " (TLS)", name, setup_tls, teardown, NULL                                                      \
+#name " (" what ")", name, setup, teardown, NULL                                                     \
     }
+#define ALL(name)                                                                                            \
+    PLAIN(name), WITH(name, "TLS", setup_tls), WITH(name, "TLS in TLS", setup_tls_in_tls),                   \
+        WITH(name, "TLS in TLS, client and server", setup_tls_in_tls_the_other_way)
     const struct CMUnitTest tests[] = {
-        BOTH(what_was_not_used_comes_again_with_what_came_after),
-        BOTH(a_paused_owner_gets_nothing_until_it_wants),
-        BOTH(held_bytes_are_delivered_after_a_pause_without_new_ones),
-        BOTH(a_pause_and_its_end_before_the_turn_is_over_deliver_once),
-        BOTH(what_an_idle_owner_holds_is_bounded),
-        BOTH(what_is_read_at_once_is_one_batch),
-        BOTH(much_passes_and_the_end_of_waiting_is_told),
+        ALL(what_was_not_used_comes_again_with_what_came_after),
+        ALL(a_paused_owner_gets_nothing_until_it_wants),
+        ALL(held_bytes_are_delivered_after_a_pause_without_new_ones),
+        ALL(a_pause_and_its_end_before_the_turn_is_over_deliver_once),
+        ALL(what_an_idle_owner_holds_is_bounded),
+        ALL(what_is_read_at_once_is_one_batch),
+        ALL(much_passes_and_the_end_of_waiting_is_told),
         PLAIN(another_owner_gets_what_the_first_one_left),
-        BOTH(the_end_is_told_after_the_bytes_before_it),
-        BOTH(a_paused_owner_is_told_of_the_end_when_it_wants),
-        BOTH(a_closed_link_ends_cleanly),
-        BOTH(a_link_closed_raw_ends_without_close_notify),
-        BOTH(a_link_that_is_cut_by_closing_sends_what_is_queued),
-        BOTH(a_link_that_is_reset_is_seen_as_that),
-        BOTH(a_half_that_was_shut_down_leaves_the_other_open),
-        BOTH(nothing_can_be_done_with_a_closed_link_and_nothing_breaks),
-        BOTH(a_link_may_be_closed_and_freed_while_it_gives_bytes),
-        BOTH(a_link_may_be_closed_and_freed_from_a_batch),
-        BOTH(a_link_may_be_closed_and_freed_from_its_end),
-        BOTH(a_link_may_be_closed_and_freed_from_its_error),
-        BOTH(a_link_may_be_closed_and_freed_when_drained),
+        ALL(the_end_is_told_after_the_bytes_before_it),
+        ALL(a_paused_owner_is_told_of_the_end_when_it_wants),
+        ALL(a_closed_link_ends_cleanly),
+        ALL(a_link_closed_raw_ends_without_close_notify),
+        ALL(a_link_that_is_cut_by_closing_sends_what_is_queued),
+        ALL(a_link_that_is_reset_is_seen_as_that),
+        ALL(a_half_that_was_shut_down_leaves_the_other_open),
+        ALL(nothing_can_be_done_with_a_closed_link_and_nothing_breaks),
+        ALL(a_link_may_be_closed_and_freed_while_it_gives_bytes),
+        ALL(a_link_may_be_closed_and_freed_from_a_batch),
+        ALL(a_link_may_be_closed_and_freed_from_its_end),
+        ALL(a_link_may_be_closed_and_freed_from_its_error),
+        ALL(a_link_may_be_closed_and_freed_when_drained),
+        ALL(what_is_not_flushed_counts_as_unsent),
         PLAIN(a_failed_write_is_told_later_and_once),
+        WITH(a_failed_write_is_told_later_and_once, "in TLS", setup_tls),
         PLAIN(a_failed_write_is_not_told_to_who_has_closed),
+        WITH(a_failed_write_is_not_told_to_who_has_closed, "in TLS", setup_tls),
         PLAIN(a_failed_handshake_is_an_error_and_the_alert_goes_out),
+        WITH(a_failed_handshake_is_an_error_and_the_alert_goes_out, "in TLS", setup_tls),
     };
 
     return cmocka_run_group_tests(tests, open_lab, close_lab);
