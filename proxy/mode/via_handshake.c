@@ -96,14 +96,23 @@ void via_handshake_free(struct via_handshake *h)
 
 /* --- in words ------------------------------------------------------------------------------------------- */
 
-/* A stranger's words, so that they can stand in one of our lines. */
+/* A stranger's words must not do more in a log or on a terminal than be read. */
+static void make_printable(char *text)
+{
+    for (; *text != '\0'; text++) {
+        if (*text < ' ' || *text > '~')
+            *text = '?';
+    }
+}
+
+/* As much of them as stands in one of our lines. */
 static const char *clean(struct span words, char out[WORDS_BYTES + 1])
 {
     size_t len = words.len < WORDS_BYTES ? words.len : WORDS_BYTES;
 
-    for (size_t i = 0; i < len; i++)
-        out[i] = words.ptr[i] >= ' ' && words.ptr[i] < 0x7f ? words.ptr[i] : '?';
+    memcpy(out, words.len != 0 ? words.ptr : "", len);
     out[len] = '\0';
+    make_printable(out);
     return out;
 }
 
@@ -186,8 +195,10 @@ static bool feed_http(struct via_handshake *h, struct span bytes, size_t *out_us
     size_t all = 0, used;
 
     do {
-        if (!h1_feed(h->h1, span_from(bytes, all), &used, err))
+        if (!h1_feed(h->h1, span_from(bytes, all), &used, err)) {
+            make_printable(err->text); /* it may quote what came */
             return err_add(err, "proxy '%s'", h->hop->name);
+        }
         all += used;
         if (h->step == STEP_REFUSED) {
             *err = h->refusal;
