@@ -4,12 +4,10 @@
  * while it stops the proxy, which blocks, a handler notes that somebody is in a hurry. What is begun is ended
  * in the reverse order, on every way out: proxy, capture, COMMAND's files. */
 #include <errno.h>
-#include <jansson.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -27,14 +25,14 @@
 #include "proxy/net/worker.h"
 #include "tools/browser.h"
 #include "tools/bundles.h"
+#include "tools/capture_args.h"
 #include "tools/command.h"
 #include "tools/config.h"
 #include "tools/lan.h"
 #include "tools/launch.h"
-#include "tools/qr.h"
+#include "tools/say.h"
 #include "tools/sealed.h"
 #include "tools/style.h"
-#include "tools/text.h"
 #include "tools/view.h"
 
 /* What exchanges under way get after the first signal. */
@@ -46,12 +44,10 @@
 /* What the reader of our output gets for the last lines, should it be slow. */
 #define LAST_LINES_MS 1000
 
-#define MIN_HEADER_BYTES 1024
-#define MAX_HEADER_BYTES (16 * 1024 * 1024)
-
 /* All that runs while capturing. */
 struct run {
     const struct args *args;
+    struct capture_args asked;
     FILE *out; /* where weir speaks: stdout, or stderr when stdout is COMMAND's */
     struct filter *filter;
     struct ca *ca;
@@ -63,6 +59,7 @@ struct run {
     struct bundles *bundles;
     struct rlimit descriptors; /* as weir was started */
     int signal_fd;
+    size_t route;   /* the listener that COMMAND is led to */
     pid_t child;    /* 0: no COMMAND, or not yet */
     bool has_begun; /* everything is started, COMMAND too */
 };
@@ -277,27 +274,6 @@ static int wait_for_end(struct run *run)
 
 /* --- starting ------------------------------------------------------------------------------------------ */
 
-static char *options_as_json(const struct args *args)
-{
-    json_t *listen = json_array(), *options;
-    char *text;
-
-    for (size_t i = 0; i < args->listen.count; i++)
-        json_array_append_new(listen, json_string(args->listen.items[i]));
-    options =
-        json_pack("{s:o, s:b, s:b, s:b, s:b}", "listen", listen, "insecure", args->insecure, "no_bodies",
-                  args->no_bodies, "skip_media", args->skip_media, "durable", args->durable);
-    if (args->allow != NULL)
-        json_object_set_new(options, "allow", json_string(args->allow));
-    if (args->upstream_ca != NULL)
-        json_object_set_new(options, "upstream_ca", json_string(args->upstream_ca));
-    if (args->max_body.is_given)
-        json_object_set_new(options, "max_body", json_integer((json_int_t)args->max_body.bytes));
-    text = json_dumps(options, JSON_COMPACT);
-    json_decref(options);
-    return text;
-}
-
 static bool start_capture(struct run *run, struct err *err)
 {
     const struct args *args = run->args;
@@ -314,12 +290,12 @@ static bool start_capture(struct run *run, struct err *err)
 
     if (path == NULL)
         return false;
-    json = options_as_json(args);
+    json = capture_args_json(args);
     options.options_json = json;
     ok = capture_start(path, &options, &run->capture, err);
     if (ok)
         make_plugs(run);
-    free(json);
+    mem_free(json);
     mem_free(path);
     return ok;
 }
@@ -335,27 +311,28 @@ static bool open_ca(struct run *run, bool *out_created, struct err *err)
 
 static bool start_proxy(struct run *run, struct err *err)
 {
-    static const char *const default_listen = "127.0.0.1:8080", *const default_with_command = "127.0.0.1:0";
-    const struct args *args = run->args;
-    bool has_listen = args->listen.count != 0;
-    struct proxy_options options = {
-        .listen = has_listen              ? args->listen.items
-                  : args->command != NULL ? &default_with_command
-                                          : &default_listen,
-        .listen_count = has_listen ? args->listen.count : 1,
-        .allow = args->allow,
-        .upstream_ca = args->upstream_ca,
-        .insecure = args->insecure,
-        .max_header_bytes = (size_t)args->max_header_bytes.bytes,
-        .workers = run->plug_count,
-        .ca = run->ca,
-        .on_worker = on_worker,
-        .on_worker_tick = on_worker_tick,
-        .on_worker_stop = on_worker_stop,
-        .self = run,
-    };
+    struct proxy_options options = run->asked.proxy;
 
+    options.workers = run->plug_count;
+    options.ca = run->ca;
+    options.on_worker = on_worker;
+    options.on_worker_tick = on_worker_tick;
+    options.on_worker_stop = on_worker_stop;
+    options.self = run;
     return proxy_start(&options, &run->proxy, err);
+}
+
+/* COMMAND is led to the first listener that is an HTTP proxy. */
+static bool find_route(struct run *run, struct err *err)
+{
+    if (run->args->command == NULL)
+        return true;
+    for (; run->route < run->asked.proxy.listen_count; run->route++) {
+        if (capture_args_is_forward(&run->asked, run->route))
+            return true;
+    }
+    return err_set(err, ERR_USAGE,
+                   "a command is led through a listener of mode forward: give one more '--listen'");
 }
 
 static bool start_command(struct run *run, int *out_status, struct err *err)
@@ -367,9 +344,10 @@ static bool start_command(struct run *run, int *out_status, struct err *err)
 
     if (!bundles_make(run->ca, &run->bundles, err))
         return false;
-    lan_add_local(&proxy, proxy_listener_name(run->proxy, 0));
+    lan_add_local(&proxy, proxy_listener_name(run->proxy, run->route));
     route = (struct launch_route){
         .proxy = strbuf_text(&proxy),
+        .proxy_auth = run->asked.proxy_auth,
         .pem_path = bundles_pem_path(run->bundles),
         .jks_path = bundles_jks_path(run->bundles),
         .jks_password = BUNDLE_JKS_PASSWORD,
@@ -388,42 +366,16 @@ static bool start_command(struct run *run, int *out_status, struct err *err)
 
 /* --- saying -------------------------------------------------------------------------------------------- */
 
-static void say_address(void *self, const char *address)
-{
-    struct run *run = self;
-    struct strbuf code = STRBUF_EMPTY;
-    char *url = mem_printf("http://%s/", address);
-
-    fprintf(run->out, "phones: set the proxy to %s and open http://weir.test/\n", address);
-    if (isatty(fileno(run->out)) && qr_add(&code, url))
-        fprintf(run->out, "%s%s\n", strbuf_text(&code), url);
-    strbuf_clear(&code);
-    mem_free(url);
-}
-
 static void say_start(struct run *run, bool is_new_ca)
 {
-    struct strbuf line = STRBUF_EMPTY;
-
-    for (size_t i = 0; i < proxy_listener_count(run->proxy); i++)
-        fprintf(run->out, "listening on %s\n", proxy_listener_name(run->proxy, i));
-    fflush(run->out);
+    say_listeners(run->out, run->proxy, &run->asked);
     if (run->args->quiet)
         return;
     if (is_new_ca)
-        fprintf(
-            run->out,
-            "made a root certificate, %s; clients have to trust it: 'weir ca trust' or http://weir.test/\n",
-            ca_cert_path(run->ca));
-    for (size_t i = 0; i < proxy_listener_count(run->proxy); i++) {
-        if (!lan_is_loopback(proxy_listener_name(run->proxy, i)))
-            lan_each(proxy_listener_name(run->proxy, i), say_address, run);
-    }
-    strbuf_add_str(&line, "recording session '");
-    text_add_shown(&line, span_of(capture_session_name(run->capture)));
-    fprintf(run->out, "%s'%s\n", strbuf_text(&line), run->args->command != NULL ? "" : "; Ctrl-C ends it");
-    strbuf_clear(&line);
-    fflush(run->out);
+        say_new_ca(run->out, run->ca);
+    say_phones(run->out, run->proxy, &run->asked);
+    say_recording(run->out, capture_session_name(run->capture),
+                  run->args->command != NULL ? NULL : "Ctrl-C ends it");
 }
 
 static void say_line(void *self, const char *line)
@@ -440,56 +392,6 @@ static void say_sealed(const struct run *run, int64_t session)
         return;
     (void)sealed_say_hosts(store, session, say_line, run->view, &ignored);
     store_close(store);
-}
-
-/* By the view, which does not wait for a reader that does not read. */
-static void say_summary(const struct run *run, const char *name, int64_t session,
-                        const struct capture_summary *summary)
-{
-    struct strbuf line = STRBUF_EMPTY;
-
-    strbuf_printf(&line, "session '%s': ", name);
-    text_add_count(&line, summary->exchanges, "exchange", "exchanges");
-    strbuf_add_str(&line, ", ");
-    text_add_count(&line, summary->hosts, "host", "hosts");
-    strbuf_add_str(&line, ", ");
-    text_add_size(&line, summary->request_bytes);
-    strbuf_add_str(&line, " up, ");
-    text_add_size(&line, summary->response_bytes);
-    strbuf_add_str(&line, " down, ");
-    text_add_count(&line, summary->errors, "error", "errors");
-    if (summary->filtered != 0) {
-        strbuf_add_str(&line, ", ");
-        text_add_count(&line, summary->filtered, "filtered out", "filtered out");
-    }
-    view_say(run->view, strbuf_text(&line));
-    if (summary->incomplete[0] != '\0') {
-        strbuf_reset(&line);
-        strbuf_printf(&line, "incomplete: %s", summary->incomplete);
-        view_say(run->view, strbuf_text(&line));
-    }
-    say_sealed(run, session);
-    if (summary->exchanges != 0) {
-        strbuf_reset(&line);
-        strbuf_add_str(&line, "export it: weir export collection ");
-        text_add_shell(&line, name);
-        strbuf_add_str(&line, " -o collection.json");
-        if (run->args->store != NULL) {
-            strbuf_add_str(&line, " --store ");
-            text_add_shell(&line, run->args->store);
-        }
-        view_say(run->view, strbuf_text(&line));
-    }
-    view_finish(run->view, LAST_LINES_MS);
-    strbuf_clear(&line);
-}
-
-static void hint_nothing_came(void)
-{
-    fputs("weir: nothing of the command reached weir; perhaps it obeys no proxy variables: Node.js before 24 "
-          "ignores "
-          "them, Go ignores them for localhost; try its own proxy option\n",
-          stderr);
 }
 
 /* --- the whole ----------------------------------------------------------------------------------------- */
@@ -522,7 +424,7 @@ static void stop_proxy(struct run *run)
     proxy_stop(run->proxy, GRACE_US, &is_hurried);
     run->proxy = NULL;
     if (run->child != 0 && totals.clients == 0 && !run->args->quiet)
-        hint_nothing_came();
+        say_nothing_came();
 }
 
 static void forget_session(const struct run *run, int64_t session)
@@ -550,8 +452,11 @@ static int end_capture(struct run *run, int status)
         command_fail(&err);
         status = status != EXIT_DONE ? status : EXIT_FAILED;
     }
-    if (run->has_begun && run->view != NULL)
-        say_summary(run, name, session, &summary);
+    if (run->has_begun && run->view != NULL) {
+        say_summary(run->view, run->args->store, name, &summary);
+        say_sealed(run, session);
+        view_finish(run->view, LAST_LINES_MS);
+    }
     if (!run->has_begun && summary.exchanges == 0)
         forget_session(run, session);
     mem_free(name);
@@ -571,18 +476,10 @@ static int finish(struct run *run, int status)
     view_free(run->view);
     ca_unref(run->ca);
     filter_unref(run->filter);
+    capture_args_clear(&run->asked);
     if (run->signal_fd >= 0)
         close(run->signal_fd);
     return status;
-}
-
-static bool check_args(const struct args *args, struct err *err)
-{
-    const struct arg_size *bytes = &args->max_header_bytes;
-
-    if (bytes->is_given && (bytes->bytes < MIN_HEADER_BYTES || bytes->bytes > MAX_HEADER_BYTES))
-        return err_set(err, ERR_USAGE, "'--max-header-bytes' is between 1k and 16M");
-    return true;
 }
 
 static void raise_descriptor_limit(struct run *run)
@@ -609,7 +506,9 @@ int cmd_capture(const struct args *args)
     raise_descriptor_limit(&run);
     log_setup(args->log_level != 0 ? (enum log_level)(args->log_level - 1) : LOG_LEVEL_WARN,
               args->log_format == 2 ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT);
-    if (!check_args(args, &err) || (args->filter != NULL && !filter_parse(args->filter, &run.filter, &err)))
+    if (!capture_args_read(args, args->command != NULL ? "127.0.0.1:0" : "127.0.0.1:8080", &run.asked,
+                           &err) ||
+        !find_route(&run, &err) || (args->filter != NULL && !filter_parse(args->filter, &run.filter, &err)))
         goto failed;
     if (!open_signals(&run, &err) || !open_ca(&run, &is_new_ca, &err) || !start_capture(&run, &err))
         goto failed;

@@ -1,5 +1,6 @@
 /* Between fork and exec of a process with threads only async-signal-safe calls are allowed, so all that needs
  * memory is made before. Whether exec worked is told through a pipe that closes by itself when it did. */
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -37,6 +38,18 @@ static const struct {
 };
 
 #define VARIABLE_COUNT (sizeof variables / sizeof variables[0])
+
+static void add_proxy_url(struct strbuf *out, const struct launch_route *route)
+{
+    strbuf_add_str(out, "http://");
+    for (const char *c = route->proxy_auth; c != NULL && *c != '\0'; c++) {
+        /* The first colon parts user and password; in either, all but the unreserved is escaped. */
+        bool is_plain =
+            isalnum((unsigned char)*c) || strchr("-._~", *c) != NULL || c == strchr(route->proxy_auth, ':');
+        strbuf_printf(out, is_plain ? "%c" : "%%%02X", (unsigned char)*c);
+    }
+    strbuf_printf(out, "%s%s", route->proxy_auth != NULL ? "@" : "", route->proxy);
+}
 
 /* -Dname=value; the JVM splits at blanks but where there are quotes. */
 static void add_property(struct strbuf *out, const char *name, const char *value)
@@ -112,7 +125,7 @@ char **launch_env(char *const *base, const struct launch_route *route)
         case GONE:
             continue;
         case PROXY_URL:
-            strbuf_printf(&value, "http://%s", route->proxy);
+            add_proxy_url(&value, route);
             break;
         case PEM:
             strbuf_add_str(&value, route->pem_path);

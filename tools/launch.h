@@ -22,9 +22,10 @@ enum {
 };
 
 struct launch_route {
-    const char *proxy;    /* "127.0.0.1:41233", "[::1]:41233": where weir listens */
-    const char *pem_path; /* the system's roots and ours */
-    const char *jks_path; /* the same for Java */
+    const char *proxy;      /* "127.0.0.1:41233", "[::1]:41233": where weir listens */
+    const char *proxy_auth; /* "user:password" that it wants; NULL: none */
+    const char *pem_path;   /* the system's roots and ours */
+    const char *jks_path;   /* the same for Java */
     const char *jks_password;
 };
 

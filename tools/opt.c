@@ -18,11 +18,18 @@
 
 /* Shown in this order: what a command is about first, what all have in common last. */
 static const struct opt opts[] = {
-    { CAPTURE, "listen", 0, OPT_LIST, "ADDR:PORT", AT(listen),
+    { CAPTURE, "listen", 0, OPT_LIST, "[MODE@]ADDR:PORT", AT(listen),
       "where to accept clients; may be given again; port 0 is any free one "
       "(default 127.0.0.1:8080, with COMMAND 127.0.0.1:0)" },
+    { CAPTURE, "mode", 0, OPT_TEXT, "MODE", AT(mode),
+      "of listeners that name none: forward (the default), reverse:URL, socks5 or transparent" },
     { CAPTURE, "allow", 0, OPT_TEXT, "CIDR[,...]", AT(allow),
-      "who may use a listener that is not on loopback; without it such a listener is refused" },
+      "who may use a listener that is not on loopback; without it and --proxy-auth such a listener is "
+      "refused" },
+    { CAPTURE, "proxy-auth", 0, OPT_SECRET, "USER:PASS|@FILE", AT(proxy_auth),
+      "what clients must give to be served; FILE keeps it out of your shell's history" },
+    { CAPTURE, "allow-private", 0, OPT_FLAG, NULL, AT(allow_private),
+      "clients from other machines may reach private and loopback addresses through weir" },
     { CAPTURE, "session", 0, OPT_TEXT, "NAME", AT(session),
       "name of the session; the name of an ended one continues it (default: date and time)" },
     { CAPTURE, "filter", 0, OPT_TEXT, "EXPR", AT(filter),
@@ -36,6 +43,22 @@ static const struct opt opts[] = {
     { CAPTURE, "upstream-ca", 0, OPT_FILE, "FILE", AT(upstream_ca),
       "PEM file of roots to trust for origins, besides the system's" },
     { CAPTURE, "insecure", 0, OPT_FLAG, NULL, AT(insecure), "do not verify origins' certificates" },
+    { CAPTURE, "client-cert", 0, OPT_LIST, "[HOSTS[:PORT]=]FILE[,KEY]", AT(client_cert),
+      "certificate for origins that ask for one: PEM or PKCS#12; may be given again" },
+    { CAPTURE, "client-cert-pass", 0, OPT_TEXT, "file:PATH|env:NAME", AT(client_cert_pass),
+      "where the passphrase of the client certificates' keys is" },
+    { CAPTURE, "via", 0, OPT_URLS, "[HOSTS=]URL", AT(via),
+      "proxy to reach origins through: http, https, socks5, socks5h, socks4 or socks4a, or env for the "
+      "environment's; may be given again" },
+    { CAPTURE, "seal", 0, OPT_LIST, "PATTERN", AT(seal),
+      "hosts whose TLS passes through unopened, e.g. '*.bank.example'; may be given again" },
+    { CAPTURE, "open", 0, OPT_LIST, "PATTERN", AT(open), "hosts that are never sealed; may be given again" },
+    { CAPTURE, "no-auto-seal", 0, OPT_FLAG, NULL, AT(no_auto_seal),
+      "do not seal a host for a client that pins its certificate" },
+    { CAPTURE, "no-mirror", 0, OPT_FLAG, NULL, AT(no_mirror),
+      "greet origins with weir's own TLS and HTTP/2 settings instead of the client's" },
+    { CAPTURE, "keylog", 0, OPT_FILE, "FILE", AT(keylog),
+      "add TLS keys to FILE, for Wireshark (default: $SSLKEYLOGFILE)" },
     { CAPTURE, "max-header-bytes", 0, OPT_SIZE, "SIZE", AT(max_header_bytes),
       "longest header section that is accepted (default 64k)" },
     { CAPTURE, "durable", 0, OPT_FLAG, NULL, AT(durable),
@@ -239,7 +262,42 @@ static bool set_choice(const struct opt *opt, const char *text, int *out_choice,
     return err_set(err, ERR_USAGE, "'--%s' is one of %s, not '%s'", opt->name, opt->value, text);
 }
 
-static bool set_value(const struct opt *opt, const char *text, struct args *args, struct err *err)
+struct span opt_credentials(const char *url)
+{
+    const char *start = strstr(url, "://"), *end = strrchr(url, '@');
+
+    if (start != NULL)
+        start += 3;
+    else
+        start = strchr(url, '=') != NULL ? strchr(url, '=') + 1 : url;
+    return end != NULL && end > start ? span_make(start, (size_t)(end - start)) : SPAN_NONE;
+}
+
+/* text as it is; what of it is secret, a part of it, becomes asterisks where it stands in argv. */
+static const char *hide(struct args *args, char *text, struct span secret)
+{
+    const char *copy = mem_strdup(text);
+
+    list_add(&args->hidden, copy);
+    memset(text + (secret.ptr - text), '*', secret.len);
+    return copy;
+}
+
+static const char *hide_password(struct args *args, char *text)
+{
+    char *colon = strchr(text, ':');
+
+    return text[0] == '@' || colon == NULL ? text : hide(args, text, span_of(colon + 1));
+}
+
+static const char *hide_credentials(struct args *args, char *text)
+{
+    struct span credentials = opt_credentials(text);
+
+    return credentials.len == 0 ? text : hide(args, text, credentials);
+}
+
+static bool set_value(const struct opt *opt, char *text, struct args *args, struct err *err)
 {
     void *field = (char *)args + opt->offset;
 
@@ -257,8 +315,14 @@ static bool set_value(const struct opt *opt, const char *text, struct args *args
     case OPT_FOLDER:
         *(const char **)field = text;
         break;
+    case OPT_SECRET:
+        *(const char **)field = hide_password(args, text);
+        break;
     case OPT_LIST:
         list_add(field, text);
+        break;
+    case OPT_URLS:
+        list_add(field, hide_credentials(args, text));
         break;
     case OPT_CHOICE:
         return set_choice(opt, text, field, err);
@@ -279,7 +343,7 @@ static bool set_value(const struct opt *opt, const char *text, struct args *args
 /* One option at *argv, which moves to the last word that belongs to it. */
 static bool parse_option(enum command_id command, char *const **argv, struct args *args, struct err *err)
 {
-    const char *word = **argv, *value = NULL;
+    char *word = **argv, *value = NULL;
     const struct opt *opt;
 
     if (word[1] == '-') {
@@ -343,7 +407,17 @@ bool opt_parse(enum command_id command, char *const *argv, struct args *out_args
 
 void args_clear(struct args *args)
 {
+    for (size_t i = 0; i < args->hidden.count; i++) {
+        char *text = (char *)args->hidden.items[i];
+        explicit_bzero(text, strlen(text));
+        mem_free(text);
+    }
+    mem_free(args->hidden.items);
     mem_free(args->listen.items);
+    mem_free(args->via.items);
+    mem_free(args->client_cert.items);
+    mem_free(args->seal.items);
+    mem_free(args->open.items);
     mem_free(args->operands.items);
     memset(args, 0, sizeof *args);
 }

@@ -2,7 +2,10 @@
  *
  * Options are long (--name VALUE or --name=VALUE); -o and -h are the only letters. They may stand between
  * operands; "--" ends them. An option given again replaces what it said before, or adds to it where it is an
- * OPT_LIST. Nothing is abbreviated, so that a new option never changes the meaning of an old script. */
+ * OPT_LIST. Nothing is abbreviated, so that a new option never changes the meaning of an old script.
+ *
+ * Everybody on a machine can read everybody's command lines: of a password there a copy is kept, and what
+ * stands in argv is overwritten as it is read. */
 #ifndef WEIR_TOOLS_OPT_H
 #define WEIR_TOOLS_OPT_H
 
@@ -35,15 +38,17 @@ struct arg_size {
     uint64_t bytes;
 };
 
-/* What the person asked for. Text is borrowed from argv; NULL, false, 0: not given. A choice is its place in
- * the row's list of choices, from 1. */
+/* What the person asked for. Text is borrowed from argv, or from hidden; NULL, false, 0: not given. A choice
+ * is its place in the row's list of choices, from 1. */
 struct args {
     const char *store, *ca_dir;
     bool help;
 
-    struct arg_list listen;
+    struct arg_list listen, via, client_cert, seal, open;
     const char *session, *upstream_ca, *allow, *filter;
+    const char *mode, *proxy_auth, *client_cert_pass, *keylog;
     bool insecure, no_bodies, skip_media, durable, quiet;
+    bool allow_private, no_auto_seal, no_mirror;
     struct arg_size max_body, max_header_bytes;
     int log_level, log_format;
 
@@ -51,6 +56,7 @@ struct args {
     int body, key_type, group_by, completion;
     const char *output, *name, *domain;
 
+    struct arg_list hidden; /* owned: the texts of which argv shows asterisks */
     struct arg_list operands;
     char *const *command; /* of `capture -- COMMAND ARG...`, ends in NULL */
 };
@@ -60,7 +66,9 @@ enum opt_kind {
     OPT_TEXT,   /* const char * */
     OPT_FILE,   /* the same, a path */
     OPT_FOLDER, /* the same, a path of a folder */
+    OPT_SECRET, /* const char *: "USER:PASSWORD", of which argv keeps the user; "@FILE" */
     OPT_LIST,   /* struct arg_list */
+    OPT_URLS,   /* the same, of "[WORD=]URL": argv keeps no users and passwords */
     OPT_CHOICE, /* int */
     OPT_SIZE,   /* struct arg_size: 4096, 10k, 1M, 2G; powers of 1024 */
 };
@@ -86,6 +94,10 @@ void args_clear(struct args *args);
 
 /* "4096", "10k", "1M", "2G", also with a final "b" or "ib", any case. */
 bool opt_parse_size(const char *text, uint64_t *out_bytes);
+
+/* "user:password" in "[WORD=]URL"; empty when there is none. Up to the last "@": rather too much than half a
+ * password. */
+struct span opt_credentials(const char *url);
 
 /* The text at place choice (from 1) of "a|b|c"; empty when there is none. */
 struct span opt_choice(const char *choices, size_t choice);

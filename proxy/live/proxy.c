@@ -229,12 +229,12 @@ static void proxy_free(struct proxy *proxy)
 static bool check_exposure(const struct proxy_options *options, const char *text,
                            const struct address *address, struct err *err)
 {
-    if (options->allow != NULL || address_is_loopback(address))
+    if (options->allow != NULL || options->proxy_auth != NULL || address_is_loopback(address))
         return true;
-    return err_set(
-        err, ERR_USAGE,
-        "'%s' can be reached from other machines: say who may use it, for example --allow 192.168.0.0/16",
-        text);
+    return err_set(err, ERR_USAGE,
+                   "'%s' can be reached from other machines: say who may use it, for example "
+                   "--allow 192.168.0.0/16 or --proxy-auth USER:PASS",
+                   text);
 }
 
 static bool bind_all(struct proxy *proxy, unsigned count, int *fds, struct err *err)

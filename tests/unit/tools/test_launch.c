@@ -61,6 +61,18 @@ static void the_environment_leads_to_the_proxy_and_the_ca(void **state)
     launch_env_free(env);
 }
 
+static void what_the_proxy_asks_for_is_told_with_it(void **state)
+{
+    struct launch_route guarded = route;
+    char **env;
+
+    (void)state;
+    guarded.proxy_auth = "me:a/b:c @%";
+    env = launch_env(ARGV("HOME=/root"), &guarded);
+    assert_string_equal(value_of(env, "https_proxy"), "http://me:a%2Fb%3Ac%20%40%25@127.0.0.1:41233");
+    launch_env_free(env);
+}
+
 static void java_is_told_by_properties_behind_the_users_own(void **state)
 {
     char **env = launch_env(ARGV("JAVA_TOOL_OPTIONS=-Xmx1g -Dhttp.proxyHost=other"), &route);
@@ -232,6 +244,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_environment_leads_to_the_proxy_and_the_ca),
+        cmocka_unit_test(what_the_proxy_asks_for_is_told_with_it),
         cmocka_unit_test(java_is_told_by_properties_behind_the_users_own),
         cmocka_unit_test(an_ipv6_listener_is_a_host_without_brackets_for_java),
         cmocka_unit_test(the_exit_status_is_the_commands_own),

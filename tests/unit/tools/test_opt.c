@@ -206,6 +206,61 @@ static void every_command_takes_store_and_ca_dir(void **state)
     }
 }
 
+static void a_password_is_read_and_taken_out_of_argv(void **state)
+{
+    char auth[] = "me:se:cret", equals[] = "--proxy-auth=you:pass",
+         via[] = "*.a.test=http://u:p@ss@proxy.test:3128", plain[] = "socks5://proxy.test:1080",
+         file[] = "@/run/a:b", nobody[] = "word";
+    struct args args;
+
+    (void)state;
+    parse_ok(COMMAND_CAPTURE, ARGV("--proxy-auth", auth, "--via", via, "--via", plain), &args);
+    assert_string_equal(args.proxy_auth, "me:se:cret");
+    assert_string_equal(auth, "me:*******");
+    assert_int_equal(args.via.count, 2);
+    assert_string_equal(args.via.items[0], "*.a.test=http://u:p@ss@proxy.test:3128");
+    assert_string_equal(via, "*.a.test=http://******@proxy.test:3128");
+    assert_string_equal(args.via.items[1], "socks5://proxy.test:1080");
+    args_clear(&args);
+
+    parse_ok(COMMAND_CAPTURE, ARGV(equals), &args);
+    assert_string_equal(args.proxy_auth, "you:pass");
+    assert_string_equal(equals, "--proxy-auth=you:****");
+    args_clear(&args);
+    parse_ok(COMMAND_CAPTURE, ARGV("--proxy-auth", file, "--proxy-auth", nobody, "--proxy-auth", file),
+             &args);
+    assert_string_equal(args.proxy_auth, "@/run/a:b");
+    args_clear(&args);
+}
+
+static void a_password_is_taken_out_of_argv_though_a_later_word_is_wrong(void **state)
+{
+    char auth[] = "me:secret";
+
+    (void)state;
+    parse_fails(COMMAND_CAPTURE, ARGV("--proxy-auth", auth, "--no-such-option"), "unknown option");
+    assert_string_equal(auth, "me:******");
+}
+
+static void credentials_are_all_between_the_scheme_and_the_last_at(void **state)
+{
+    static const char *const cases[][2] = {
+        { "http://u:p@h:1", "u:p" },
+        { "a,b=socks5h://u@h", "u" },
+        { "http://u:a/b@h", "u:a/b" },
+        { "u:p@h:1", "u:p" },
+        { "x.test=u:p@h", "u:p" },
+        { "http://h:1", "" },
+        { "env", "" },
+        { "", "" },
+        { "http://@h", "" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        assert_true(span_eq(opt_credentials(cases[i][0]), span_of(cases[i][1])));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -220,6 +275,9 @@ int main(void)
         cmocka_unit_test(a_guess_is_near_or_none),
         cmocka_unit_test(every_option_that_is_shown_is_in_the_help),
         cmocka_unit_test(every_command_takes_store_and_ca_dir),
+        cmocka_unit_test(a_password_is_read_and_taken_out_of_argv),
+        cmocka_unit_test(a_password_is_taken_out_of_argv_though_a_later_word_is_wrong),
+        cmocka_unit_test(credentials_are_all_between_the_scheme_and_the_last_at),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
