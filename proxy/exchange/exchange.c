@@ -43,8 +43,11 @@ static bool is_full(const struct side *side)
 
 static void balance(struct exchange *x)
 {
-    if (x->facts.flags & TAP_UPGRADED)
+    if (x->facts.flags & TAP_UPGRADED) {
+        if (x->on_tunnel_resume != NULL && !x->is_slowed)
+            x->on_tunnel_resume(x->tunnel_self);
         return; /* the tunnel sees to its own two sides */
+    }
     set_reading(&x->client, &x->client_reading, !x->is_slowed && !is_full(&x->origin));
     set_reading(&x->origin, &x->origin_reading, !x->is_slowed && !is_full(&x->client));
 }
@@ -443,6 +446,26 @@ void exchange_client_gone(struct exchange *x, enum cut how, const char *error)
     half_step(&x->response, HEV_ABORT);
     cut_side(x, &x->origin, how, CODE_CANCEL);
     finish(x, EXCHANGE_CUT, TAP_ABORTED);
+}
+
+void exchange_set_tunnel(struct exchange *x, void (*on_resume)(void *self), void *self)
+{
+    x->on_tunnel_resume = on_resume;
+    x->tunnel_self = self;
+}
+
+void exchange_tunnel_bytes(struct exchange *x, enum http_role side, struct span bytes)
+{
+    enum tap_time first = side == HTTP_REQUEST ? TAP_T_SENT_FIRST : TAP_T_RECEIVED_FIRST;
+
+    if (x->facts.times[first] == TAP_NEVER)
+        exchange_mark(x, first);
+    if (side == HTTP_REQUEST)
+        x->facts.tunnel_sent_bytes += bytes.len;
+    else
+        x->facts.tunnel_received_bytes += bytes.len;
+    if (x->facts.flags & TAP_UPGRADED)
+        slow_down(x, tap_upgraded(&x->line, side, bytes));
 }
 
 void exchange_tunnel_end(struct exchange *x, const char *error)

@@ -74,6 +74,9 @@ struct exchange {
     bool client_has_ended;           /* it sends no more; whether it still reads nobody can know */
     bool has_response;               /* a head, at least an interim one, has come */
     bool origin_is_connection_bound; /* NTLM, Negotiate: the connection is the login */
+    /* After an upgrade: whoever reads both sides instead of them, told when the tap lets them go on. */
+    void (*on_tunnel_resume)(void *self);
+    void *tunnel_self;
 };
 
 /* started_us of facts is made from started_mono_us. client_addr, scheme, host, port, client_tls of facts are
@@ -131,6 +134,12 @@ void exchange_answer(struct exchange *exchange, int status, const char *error);
 /* weir answers with a response of its own making. Takes head; the exchange is over with it. */
 void exchange_respond(struct exchange *exchange, struct http_head *head, struct span body);
 
+/* The exchange's two sides are now read by somebody else (a tunnel), who asks is_slowed before each reading;
+ * on_resume(self) is called when that has become false. self outlives the exchange. */
+void exchange_set_tunnel(struct exchange *exchange, void (*on_resume)(void *self), void *self);
+/* Bytes that a tunnel is about to write to the origin (HTTP_REQUEST) or to the client: counted, and, after an
+ * upgrade, told to the tap, whose answer is in is_slowed afterwards. */
+void exchange_tunnel_bytes(struct exchange *exchange, enum http_role side, struct span bytes);
 /* After on_upgrade: everything has been relayed, or one side was cut (error not NULL). The exchange is gone
  * afterwards. */
 void exchange_tunnel_end(struct exchange *exchange, const char *error);

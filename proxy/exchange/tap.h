@@ -6,6 +6,7 @@
  *
  *     on_request  [on_body(HTTP_REQUEST)]* [on_end(HTTP_REQUEST)]      what the client sent, and, at the same
  * time, [on_response]* [on_body(HTTP_RESPONSE)]* [on_end(HTTP_RESPONSE)] what answered it (interim heads too)
+ *     [on_upgraded]*                                                   either side, after a 101
  *     on_done                                                          always, exactly once; last
  *
  * Bytes are told before they are written to the client. A listener copies what it keeps: spans, heads and
@@ -63,7 +64,7 @@ enum tap_flag {
     TAP_HOST_DIFFERS = 1 << 2,       /* Host or :authority names another host than was dialled */
     TAP_NO_CLOSE_NOTIFY = 1 << 3,    /* the origin ended TLS without close_notify */
     TAP_TUNNEL = 1 << 4,             /* a tunnel: bytes counted, not understood */
-    TAP_UPGRADED = 1 << 5,           /* 101: bytes after the head are counted only */
+    TAP_UPGRADED = 1 << 5,           /* 101: what follows the head is no HTTP: told by on_upgraded */
     TAP_MADE_BY_WEIR = 1 << 6,       /* the response is weir's own (errors) */
     TAP_CLIENT_CERT_WANTED = 1 << 7, /* the origin asked for a client certificate */
     TAP_SEALED = 1 << 8, /* a tunnel: TLS passed through unopened, known at on_request; a notice says why */

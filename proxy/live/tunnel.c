@@ -18,9 +18,26 @@ static void end(struct tunnel *t, const char *error)
     t->over(t->self, error);
 }
 
-static void balance(struct link *from, struct link *to)
+static void balance(struct tunnel *t, struct link *from, struct link *to)
 {
-    link_set_reading(from, link_unsent(to) <= EXCHANGE_HIGH_WATER_BYTES);
+    if (!t->is_over) /* after that the exchange is gone */
+        link_set_reading(from, !t->exchange->is_slowed && link_unsent(to) <= EXCHANGE_HIGH_WATER_BYTES);
+}
+
+static void resume(void *self)
+{
+    struct tunnel *t = self;
+
+    balance(t, t->client, t->origin);
+    balance(t, t->origin, t->client);
+}
+
+/* Bytes have come from one side: the tap's answer to them is for both. */
+static void balance_after(struct tunnel *t, struct link *from, struct link *to)
+{
+    balance(t, from, to);
+    if (!t->is_over && t->exchange->is_slowed)
+        balance(t, to, from);
 }
 
 static void half_ended(struct tunnel *t, struct link *from, struct link *to)
@@ -46,9 +63,7 @@ static size_t client_bytes(void *self, struct span bytes)
 {
     struct tunnel *t = self;
 
-    if (t->exchange->facts.times[TAP_T_SENT_FIRST] == TAP_NEVER)
-        exchange_mark(t->exchange, TAP_T_SENT_FIRST);
-    t->exchange->facts.tunnel_sent_bytes += bytes.len;
+    exchange_tunnel_bytes(t->exchange, HTTP_REQUEST, bytes);
     if (link_is_open(t->origin))
         evbuffer_add(link_out(t->origin), bytes.ptr, bytes.len);
     return bytes.len;
@@ -59,8 +74,7 @@ static void client_batch(void *self)
     struct tunnel *t = self;
 
     link_flush(t->origin);
-    if (!t->is_over)
-        balance(t->client, t->origin);
+    balance_after(t, t->client, t->origin);
 }
 
 static void client_eof(void *self)
@@ -75,7 +89,7 @@ static void client_drained(void *self)
 {
     struct tunnel *t = self;
 
-    balance(t->origin, t->client);
+    balance(t, t->origin, t->client);
 }
 
 static void client_error(void *self, const struct err *err)
@@ -89,9 +103,7 @@ static size_t origin_bytes(void *self, struct span bytes)
 {
     struct tunnel *t = self;
 
-    if (t->exchange->facts.times[TAP_T_RECEIVED_FIRST] == TAP_NEVER)
-        exchange_mark(t->exchange, TAP_T_RECEIVED_FIRST);
-    t->exchange->facts.tunnel_received_bytes += bytes.len;
+    exchange_tunnel_bytes(t->exchange, HTTP_RESPONSE, bytes);
     if (link_is_open(t->client))
         evbuffer_add(link_out(t->client), bytes.ptr, bytes.len);
     return bytes.len;
@@ -102,8 +114,7 @@ static void origin_batch(void *self)
     struct tunnel *t = self;
 
     link_flush(t->client);
-    if (!t->is_over)
-        balance(t->origin, t->client);
+    balance_after(t, t->origin, t->client);
 }
 
 static void origin_eof(void *self)
@@ -119,7 +130,7 @@ static void origin_drained(void *self)
 {
     struct tunnel *t = self;
 
-    balance(t->client, t->origin);
+    balance(t, t->client, t->origin);
 }
 
 static void origin_error(void *self, const struct err *err)
@@ -142,8 +153,8 @@ struct tunnel *tunnel_new(struct link *client, struct link *origin, struct excha
     *t = (struct tunnel){ client, origin, exchange, over, self, false, false, false };
     link_set_owner(client, &client_events, t);
     link_set_owner(origin, &origin_events, t);
-    link_set_reading(client, true);
-    link_set_reading(origin, true);
+    exchange_set_tunnel(exchange, resume, t);
+    resume(t);
     return t;
 }
 

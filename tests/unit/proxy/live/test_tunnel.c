@@ -30,6 +30,9 @@ struct fixture {
     struct tunnel *tunnel;
     unsigned overs, exchange_overs;
     char error[128];
+    char told[2][64]; /* to the tap, by enum http_role */
+    bool is_slow;     /* what the tap answers */
+    bool was_early;   /* bytes were told while nothing of them had been queued for the other side */
 };
 
 static void is_too_late(void *self)
@@ -82,6 +85,53 @@ static void on_exchange_over(void *self, struct exchange *exchange, enum exchang
 
 static const struct exchange_owner owner = { NULL, NULL, on_exchange_over };
 
+/* --- the tap ------------------------------------------------------------------------------------------- */
+
+static void *tap_on_request(void *self, struct tap_exchange *exchange, const struct http_head *head)
+{
+    (void)exchange;
+    (void)head;
+    return self;
+}
+
+static enum tap_answer tap_on_body(void *record, enum http_role side, struct span bytes)
+{
+    (void)record;
+    (void)side;
+    (void)bytes;
+    fail_msg("what passes a tunnel is no body");
+    return TAP_GO;
+}
+
+static void tap_on_end(void *record, enum http_role side, const struct headers *trailers)
+{
+    (void)record;
+    (void)side;
+    (void)trailers;
+}
+
+static void tap_on_done(void *record, enum tap_outcome outcome)
+{
+    (void)record;
+    (void)outcome;
+}
+
+static enum tap_answer tap_on_upgraded(void *record, enum http_role side, struct span bytes)
+{
+    struct fixture *f = record;
+    struct link *to = side == HTTP_REQUEST ? &f->origin : &f->client;
+    size_t len = strlen(f->told[side]), room = sizeof f->told[side] - 1 - len;
+
+    memcpy(f->told[side] + len, bytes.ptr, bytes.len < room ? bytes.len : room);
+    f->was_early = evbuffer_get_length(link_out(to)) == 0;
+    return f->is_slow ? TAP_SLOWER : TAP_GO;
+}
+
+static const struct tap_listener listener = { tap_on_request, NULL, tap_on_body,    tap_on_end,
+                                              tap_on_done,    NULL, tap_on_upgraded };
+
+/* --- set-up -------------------------------------------------------------------------------------------- */
+
 static int setup(void **state)
 {
     static const struct link_events nobody = { 0 };
@@ -96,6 +146,7 @@ static int setup(void **state)
     link_init(&f->client, f->loop, fd, &nobody, NULL);
     pair_of_sockets(&fd, &f->origin_fd);
     link_init(&f->origin, f->loop, fd, &nobody, NULL);
+    tap_add(&f->tap, &listener, f);
     f->exchange = exchange_new((struct side){ NULL, NULL }, &owner, f, 1);
     head->method = SPAN("CONNECT");
     exchange_begin(f->exchange, &f->tap, head, SPAN(""), SPAN_NONE);
@@ -324,6 +375,72 @@ static void bytes_that_were_held_before_it_began_pass_first(void **state)
     assert_int_equal(f->exchange->facts.tunnel_received_bytes, 9);
 }
 
+static void an_opaque_tunnel_is_not_told(void **state)
+{
+    struct fixture *f = *state;
+
+    say(f->client_fd, "secret");
+    hears(f, f->origin_fd, "secret");
+    say(f->origin_fd, "too");
+    hears(f, f->client_fd, "too");
+    assert_string_equal(f->told[HTTP_REQUEST], "");
+    assert_string_equal(f->told[HTTP_RESPONSE], "");
+}
+
+static void what_follows_an_upgrade_is_told_before_it_is_written(void **state)
+{
+    struct fixture *f = *state;
+
+    f->exchange->facts.flags |= TAP_UPGRADED;
+    say(f->client_fd, "ping");
+    hears(f, f->origin_fd, "ping");
+    assert_true(f->was_early);
+    say(f->origin_fd, "pong!");
+    hears(f, f->client_fd, "pong!");
+    assert_true(f->was_early);
+    assert_string_equal(f->told[HTTP_REQUEST], "ping");
+    assert_string_equal(f->told[HTTP_RESPONSE], "pong!");
+    assert_int_equal(f->exchange->facts.tunnel_sent_bytes, 4);
+    assert_int_equal(f->exchange->facts.tunnel_received_bytes, 5);
+}
+
+static void neither_side_is_read_while_the_tap_wants_it_slower(void **state)
+{
+    struct fixture *f = *state;
+
+    f->exchange->facts.flags |= TAP_UPGRADED;
+    f->is_slow = true;
+    say(f->client_fd, "one");
+    hears(f, f->origin_fd, "one"); /* what was told is passed on all the same */
+    assert_false(f->client.is_wanted);
+    assert_false(f->origin.is_wanted);
+    say(f->client_fd, "two");
+    say(f->origin_fd, "three");
+    for (int i = 0; i < 20; i++)
+        turn(f);
+    assert_string_equal(f->told[HTTP_REQUEST], "one");
+    assert_string_equal(f->told[HTTP_RESPONSE], "");
+    f->is_slow = false;
+    f->exchange->facts.resume(&f->exchange->facts);
+    hears(f, f->origin_fd, "two");
+    hears(f, f->client_fd, "three");
+}
+
+static void a_tunnel_that_begins_slowed_waits_too(void **state)
+{
+    struct fixture *f = *state;
+
+    tunnel_free(f->tunnel);
+    f->exchange->facts.flags |= TAP_UPGRADED;
+    f->exchange->is_slowed = true;
+    f->tunnel = tunnel_new(&f->client, &f->origin, f->exchange, on_over, f);
+    assert_false(f->client.is_wanted);
+    assert_false(f->origin.is_wanted);
+    f->exchange->facts.resume(&f->exchange->facts);
+    say(f->client_fd, "on");
+    hears(f, f->origin_fd, "on");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -337,6 +454,10 @@ int main(void)
         TEST(a_client_is_not_read_while_the_origin_is_slow),
         TEST(an_origin_is_not_read_while_the_client_is_slow),
         TEST(bytes_that_were_held_before_it_began_pass_first),
+        TEST(an_opaque_tunnel_is_not_told),
+        TEST(what_follows_an_upgrade_is_told_before_it_is_written),
+        TEST(neither_side_is_read_while_the_tap_wants_it_slower),
+        TEST(a_tunnel_that_begins_slowed_waits_too),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
