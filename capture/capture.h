@@ -20,7 +20,7 @@ struct capture_options {
     const char *session_name; /* NULL: made from the date and time; that of an ended session continues it */
     struct filter *filter;    /* referenced; NULL takes everything */
     bool no_bodies;           /* headers, sizes and timings are always kept */
-    uint64_t max_body;        /* bytes kept of a body; 0: all */
+    uint64_t max_body;        /* bytes kept of a body, and of a message; 0: all */
     bool skip_media;          /* keep no bodies of images, audio, video and fonts */
     bool durable;             /* each batch reaches the disk */
     const char *options_json; /* shown with the session; NULL: {} */

@@ -459,6 +459,8 @@ static const struct is_name {
     const char *field, *text; /* of the field that it looks at, and what is in it; NULL: none, anything */
 } is_names[] = {
     { "websocket", IS_WEBSOCKET, "upgrade", "websocket" },
+    { "grpc", IS_GRPC, "content-type", "application/grpc" },
+    { "sse", IS_SSE, "content-type", "text/event-stream" },
     { "pinned", IS_PINNED, NULL, NULL },
     { "redirect", IS_REDIRECT, NULL, NULL },
     { "preflight", IS_PREFLIGHT, "access-control-request-method", NULL },

@@ -28,8 +28,9 @@
  *                               name:text is the same
  *     body     text             a part of either body, decoded, ignoring case; here stars are stars
  *     error    text *           a part of the error, ignoring case; *: any
- *     is       websocket        asked for; also: redirect (301 302 303 307 308), preflight (of CORS),
- *                               cached (304, or an Age: RFC 9111 §5.1), tunnel, pinned (TLS that stayed
+ *     is       websocket        asked for, by Upgrade or an extended CONNECT; also: grpc, sse (by their
+ *                               Content-Type), redirect (301 302 303 307 308), preflight (of CORS), cached
+ *                               (304, or an Age: RFC 9111 §5.1), tunnel, pinned (TLS that stayed
  *                               sealed), aborted, error (an error, or aborted)
  *
  * re:/.../ and re:/.../i are PCRE2 regular expressions, found anywhere: alone in the URL, or as the value of

@@ -148,7 +148,15 @@ static enum filter_answer match_is(const struct match *match, const struct term_
 
     switch (value->is) {
     case IS_WEBSOCKET:
+        return answer_of(
+            any_field(subject->request, value, field_test_header) ||
+            (subject->request != NULL && span_ieq(subject->request->protocol, SPAN("websocket"))));
+    case IS_GRPC:
         return answer_of(any_field(subject->request, value, field_test_header));
+    case IS_SSE:
+        if (match->response == NULL)
+            return unknown(match);
+        return answer_of(any_field(match->response, value, field_test_header));
     case IS_PREFLIGHT:
         return answer_of(subject->request != NULL && span_eq(subject->request->method, SPAN("OPTIONS")) &&
                          any_field(subject->request, value, field_test_header));

@@ -94,7 +94,14 @@ static void add_is(struct filter_sql *sql, const struct term_value *value)
 {
     switch (value->is) {
     case IS_WEBSOCKET:
+        strbuf_add_str(&sql->where, "protocol IS 'websocket' COLLATE NOCASE OR ");
         add_field(sql, "weir_header", value, "request_headers");
+        break;
+    case IS_GRPC:
+        add_field(sql, "weir_header", value, "request_headers");
+        break;
+    case IS_SSE:
+        add_field(sql, "weir_header", value, "response_headers");
         break;
     case IS_PREFLIGHT:
         strbuf_add_str(&sql->where, "method = 'OPTIONS' AND ");

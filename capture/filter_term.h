@@ -29,6 +29,8 @@ enum term_key {
 
 enum term_is {
     IS_WEBSOCKET,
+    IS_GRPC,
+    IS_SSE,
     IS_PINNED,
     IS_REDIRECT,
     IS_PREFLIGHT,

@@ -11,7 +11,7 @@ void heads_path(const struct http_head *head, struct span *out_path, struct span
     struct err no_url; /* then the target is the path, whatever it is */
     struct url url;
 
-    if (span_eq(head->method, SPAN("CONNECT")))
+    if (span_eq(head->method, SPAN("CONNECT")) && head->protocol.len == 0)
         target = SPAN("");
     else if (target.len != 0 && target.ptr[0] != '/' && url_parse(target, &url, &no_url))
         target = url.rest;
@@ -22,20 +22,22 @@ struct http_head *heads_copy(const struct http_head *head)
 {
     struct http_head *copy = http_head_new(head->role);
     size_t line_len = 0;
-    struct span *const spans[] = { &copy->method, &copy->target, &copy->scheme, &copy->authority,
-                                   &copy->reason };
-    const struct span from[] = { head->method, head->target, head->scheme, head->authority, head->reason };
+    struct span *const spans[] = { &copy->method,    &copy->target,   &copy->scheme,
+                                   &copy->authority, &copy->protocol, &copy->reason };
+    const struct span from[] = { head->method,    head->target,   head->scheme,
+                                 head->authority, head->protocol, head->reason };
+    const size_t count = sizeof from / sizeof from[0];
     struct err unused; /* a copy without limits of what passed the limits */
 
     copy->version = head->version;
     copy->status = head->status;
     copy->framing = head->framing;
     copy->wire_bytes = head->wire_bytes;
-    for (size_t i = 0; i < 5; i++)
+    for (size_t i = 0; i < count; i++)
         line_len += from[i].len;
     copy->start_line = mem_alloc(line_len);
     line_len = 0;
-    for (size_t i = 0; i < 5; i++) {
+    for (size_t i = 0; i < count; i++) {
         if (from[i].len != 0)
             memcpy(copy->start_line + line_len, from[i].ptr, from[i].len);
         *spans[i] = span_make(from[i].ptr != NULL ? copy->start_line + line_len : NULL, from[i].len);

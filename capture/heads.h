@@ -8,7 +8,8 @@
 #include "proxy/http/message.h"
 
 /* A request's path and query exactly as sent, also when the target was in the form that is meant for a proxy
- * (RFC 9112 §3.2.2); of CONNECT, which has none, nothing. Borrowed from head; query ptr NULL: there was no
+ * (RFC 9112 §3.2.2); of a CONNECT without :protocol, which has none,
+ * nothing. Borrowed from head; query ptr NULL: there was no
  * '?'. */
 void heads_path(const struct http_head *head, struct span *out_path, struct span *out_query);
 

@@ -18,8 +18,8 @@ struct exchange_piece *piece_new(struct entry *entry)
     piece->base.kind = PIECE_EXCHANGE;
     piece->entry = entry;
     strbuf_reserve(&piece->text, TEXT_BYTES);
-    piece->client_addr = piece->method = piece->query = piece->request_headers = piece->request_type =
-        NO_TEXT;
+    piece->client_addr = piece->method = piece->query = piece->protocol = piece->request_headers =
+        piece->request_type = NO_TEXT;
     piece->scheme = piece->host = piece->path = NO_TEXT;
     piece->reason = piece->response_headers = piece->response_type = NO_TEXT;
     piece->interim = piece->trailers[0] = piece->trailers[1] = piece->error = piece->origin_addr = NO_TEXT;
@@ -55,6 +55,7 @@ static void free_exchange_piece(struct exchange_piece *piece)
     for (int side = 0; side < 2; side++)
         mem_free(piece->bodies[side].bytes);
     mem_free(piece->cookies);
+    mem_free(piece->messages);
     tap_tls_unref(piece->client_tls);
     tap_tls_unref(piece->origin_tls);
     strbuf_clear(&piece->text);
@@ -181,16 +182,21 @@ struct piece_text piece_add_type(struct exchange_piece *piece, const struct head
 
 /* --- cookies ------------------------------------------------------------------------------------------- */
 
+/* Room in an array of count items for one more: for a power of two, so that many do not copy it many times.
+ */
+static void *room_for_one(void *items, size_t count, size_t item_bytes)
+{
+    if ((count & (count - 1)) != 0)
+        return items;
+    return mem_realloc(items, (count != 0 ? count * 2 : 1) * item_bytes);
+}
+
 void piece_add_cookie(struct exchange_piece *piece, enum cookie_source source, uint64_t time_us,
                       struct span name, struct span value, struct span line)
 {
     struct piece_cookie *cookie;
 
-    /* Room for a power of two, so that a page with many cookies does not copy them many times. */
-    if ((piece->cookie_count & (piece->cookie_count - 1)) == 0)
-        piece->cookies =
-            mem_realloc(piece->cookies,
-                        (piece->cookie_count != 0 ? piece->cookie_count * 2 : 1) * sizeof *piece->cookies);
+    piece->cookies = room_for_one(piece->cookies, piece->cookie_count, sizeof *piece->cookies);
     cookie = &piece->cookies[piece->cookie_count++];
     cookie->source = source;
     cookie->time_us = time_us;
@@ -199,8 +205,62 @@ void piece_add_cookie(struct exchange_piece *piece, enum cookie_source source, u
     cookie->line = line.ptr != NULL ? piece_add_bytes(piece, line) : NO_TEXT;
 }
 
+/* --- messages ------------------------------------------------------------------------------------------ */
+
+static struct piece_text add_text_if_any(struct exchange_piece *piece, struct span bytes)
+{
+    return bytes.len != 0 ? piece_add_text(piece, bytes) : NO_TEXT;
+}
+
+void piece_add_message(struct exchange_piece *piece, const struct message *message, enum http_role direction,
+                       uint32_t n, uint64_t time_us, size_t max_payload)
+{
+    bool is_ours = message->kind == MESSAGE_FAULT;
+    bool is_cut = !is_ours && message->payload.len > max_payload;
+    struct span payload = is_cut ? span_sub(message->payload, 0, max_payload) : message->payload;
+    struct piece_message *item;
+
+    piece->messages = room_for_one(piece->messages, piece->message_count, sizeof *piece->messages);
+    item = &piece->messages[piece->message_count++];
+    *item = (struct piece_message){
+        .row = { .n = n,
+                 .time_us = time_us,
+                 .direction = direction,
+                 .kind = message->kind,
+                 .size = message->size,
+                 .wire_size = message->wire_size,
+                 .flags = (message->is_truncated || is_cut ? RECORD_MESSAGE_TRUNCATED : 0u) |
+                          (message->is_incomplete ? RECORD_MESSAGE_INCOMPLETE : 0u) |
+                          (message->is_compressed ? RECORD_MESSAGE_COMPRESSED : 0u) |
+                          (message->is_undecoded ? RECORD_MESSAGE_UNDECODED : 0u) |
+                          (message->is_bad_utf8 ? RECORD_MESSAGE_BAD_UTF8 : 0u),
+                 .close_code = message->close_code,
+                 .has_retry = message->has_retry,
+                 .retry_ms = message->retry_ms },
+        .payload = max_payload != 0 || is_ours ? piece_add_bytes(piece, payload) : NO_TEXT,
+        .event_type = add_text_if_any(piece, message->event_type),
+        .event_id = add_text_if_any(piece, message->event_id),
+        .note = add_text_if_any(piece, message->note != NULL ? span_of(message->note) : SPAN_NONE),
+    };
+}
+
+struct record_message piece_message(const struct exchange_piece *piece, size_t i)
+{
+    const struct piece_message *item = &piece->messages[i];
+    struct record_message row = item->row;
+
+    row.payload = piece_text(piece, item->payload);
+    row.event_type = piece_text(piece, item->event_type);
+    row.event_id = piece_text(piece, item->event_id);
+    row.note = piece_text(piece, item->note);
+    return row;
+}
+
+/* ------------------------------------------------------------------------------------------------------- */
+
 void piece_weigh(struct exchange_piece *piece)
 {
     piece->base.item.bytes = sizeof *piece + piece->text.cap + piece->cookie_count * sizeof *piece->cookies +
-                             piece->bodies[0].cap + piece->bodies[1].cap;
+                             piece->message_count * sizeof *piece->messages + piece->bodies[0].cap +
+                             piece->bodies[1].cap;
 }

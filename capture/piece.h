@@ -77,6 +77,12 @@ struct piece_cookie {
     struct piece_text name, value, line; /* bytes, not text */
 };
 
+/* A message: the row of the store, but for its texts and payload, which are in the block. */
+struct piece_message {
+    struct record_message row;
+    struct piece_text payload, event_type, event_id, note;
+};
+
 struct exchange_piece {
     struct piece base;
     struct entry *entry; /* NULL: cookies of an exchange that the filter left out */
@@ -86,7 +92,7 @@ struct exchange_piece {
 
     /* With PIECE_REQUEST. */
     uint64_t started_us;
-    struct piece_text client_addr, method, query, request_headers, request_type;
+    struct piece_text client_addr, method, query, protocol, request_headers, request_type;
     int request_version;
     struct tap_tls *client_tls; /* referenced; NULL: none */
     /* With PIECE_REQUEST, or when there are cookies. */
@@ -100,6 +106,8 @@ struct exchange_piece {
     struct piece_bytes bodies[2];
     struct piece_cookie *cookies; /* owned */
     size_t cookie_count;
+    struct piece_message *messages; /* owned; in order */
+    size_t message_count;
     /* As known now. */
     enum record_state state;
     int64_t times[TAP_T_COUNT];
@@ -107,6 +115,7 @@ struct exchange_piece {
     struct tap_tls *origin_tls; /* referenced */
     uint64_t bytes[2], wire_bytes[2], tunnel_sent_bytes, tunnel_received_bytes;
     unsigned attempts, flags;
+    uint32_t last_message; /* the number of the last one told so far; 0: none */
 };
 
 struct event_piece {
@@ -140,6 +149,12 @@ void piece_headers_json(struct strbuf *out, const struct headers *headers);
 /* name and value are copied as they are; line is the whole Set-Cookie value, or ptr NULL. */
 void piece_add_cookie(struct exchange_piece *piece, enum cookie_source source, uint64_t time_us,
                       struct span name, struct span value, struct span line);
+
+/* Copies message; max_payload: so much of its payload is kept (of a fault all of it), none with 0. */
+void piece_add_message(struct exchange_piece *piece, const struct message *message, enum http_role direction,
+                       uint32_t n, uint64_t time_us, size_t max_payload);
+/* As messages[i] is to be stored. Its spans are borrowed until more is added. */
+struct record_message piece_message(const struct exchange_piece *piece, size_t i);
 
 /* What it weighs in the queue: call once, right before it is queued. */
 void piece_weigh(struct exchange_piece *piece);

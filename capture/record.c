@@ -19,6 +19,28 @@ const char *const record_time_names[TAP_T_COUNT] = {
     [TAP_T_DONE] = "done",
 };
 
+static const char *const message_kind_names[] = {
+    [MESSAGE_TEXT] = "text", [MESSAGE_BINARY] = "binary",     [MESSAGE_PING] = "ping",
+    [MESSAGE_PONG] = "pong", [MESSAGE_CLOSE] = "close",       [MESSAGE_EVENT] = "event",
+    [MESSAGE_GRPC] = "grpc", [MESSAGE_TRAILERS] = "trailers", [MESSAGE_FAULT] = "fault",
+};
+
+const char *record_message_kind_name(enum message_kind kind)
+{
+    return message_kind_names[kind];
+}
+
+bool record_message_kind_find(struct span name, enum message_kind *out_kind)
+{
+    for (int kind = MESSAGE_TEXT; kind <= MESSAGE_FAULT; kind++) {
+        if (span_eq(name, span_of(message_kind_names[kind]))) {
+            *out_kind = (enum message_kind)kind;
+            return true;
+        }
+    }
+    return false;
+}
+
 bool record_find(const struct record_fields *fields, struct span name, struct span *out_value)
 {
     for (size_t i = 0; i < fields->count; i++) {

@@ -12,6 +12,7 @@
 #include "proxy/base/span.h"
 #include "proxy/base/strbuf.h"
 #include "proxy/exchange/tap.h"
+#include "proxy/http/messages.h"
 
 enum record_state {
     RECORD_OPEN, /* under way, or its session was interrupted and not mended yet */
@@ -46,6 +47,7 @@ struct record {
     struct span method, scheme, host;
     uint16_t port;
     struct span path, query;               /* exactly as sent; query.ptr NULL: there was no '?' */
+    struct span protocol;                  /* of an extended CONNECT (RFC 8441); empty: none */
     int request_version, response_version; /* enum http_version; 0: none */
     int status;                            /* 0: no final response */
     struct span reason;
@@ -58,7 +60,37 @@ struct record {
     struct span client_tls, origin_tls; /* JSON, see tap.h; empty: none */
     struct span error;                  /* empty: none */
     unsigned attempts, flags;           /* enum tap_flag */
+    uint32_t messages;                  /* how many the store has: see store_messages */
 };
+
+enum record_message_flag {
+    RECORD_MESSAGE_TRUNCATED = 1 << 0,  /* the payload is only the beginning */
+    RECORD_MESSAGE_INCOMPLETE = 1 << 1, /* the stream ended before the message did */
+    RECORD_MESSAGE_COMPRESSED = 1 << 2, /* it came compressed */
+    RECORD_MESSAGE_UNDECODED = 1 << 3,  /* and still is */
+    RECORD_MESSAGE_BAD_UTF8 = 1 << 4,
+};
+
+/* One thing said inside an exchange: see proxy/http/messages.h. Valid for the call that shows it. */
+struct record_message {
+    uint32_t n;       /* its number in the exchange, from 1, both directions together */
+    uint64_t time_us; /* wall clock */
+    enum http_role direction;
+    enum message_kind kind;
+    struct span payload; /* ptr NULL: not kept */
+    uint64_t size, wire_size;
+    unsigned flags;
+    int close_code;                   /* 0: none */
+    struct span event_type, event_id; /* empty: none */
+    bool has_retry;
+    uint64_t retry_ms;
+    struct span note; /* empty: none */
+};
+
+/* What the kinds are called, in the store and in JSON: "text", "close", ... */
+const char *record_message_kind_name(enum message_kind kind);
+/* False: no name of a kind. */
+bool record_message_kind_find(struct span name, enum message_kind *out_kind);
 
 /* What each of the times is called in JSON, by enum tap_time. */
 extern const char *const record_time_names[TAP_T_COUNT];

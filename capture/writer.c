@@ -128,6 +128,17 @@ static bool write_cookies(struct writer *writer, const struct exchange_piece *pi
     return true;
 }
 
+static bool write_messages(struct writer *writer, const struct exchange_piece *piece, uint32_t seq,
+                           struct err *err)
+{
+    for (size_t i = 0; i < piece->message_count; i++) {
+        struct record_message message = piece_message(piece, i);
+        if (!store_add_message(writer->store, writer->session, seq, &message, err))
+            return false;
+    }
+    return true;
+}
+
 /* --- an exchange --------------------------------------------------------------------------------------- */
 
 static bool add_tls(struct writer *writer, const struct tap_tls *tls, int64_t *out_row, struct err *err)
@@ -146,6 +157,7 @@ static void add_request(const struct exchange_piece *piece, struct store_exchang
     row->port = piece->port;
     row->path = piece_text(piece, piece->path);
     row->query = piece_text(piece, piece->query);
+    row->protocol = piece_text(piece, piece->protocol);
     row->request_version = piece->request_version;
     row->request_headers = piece_text(piece, piece->request_headers);
     row->request_type = piece_text(piece, piece->request_type);
@@ -177,6 +189,7 @@ static void add_facts(const struct exchange_piece *piece, struct store_exchange 
     row->tunnel_received_bytes = piece->tunnel_received_bytes;
     row->attempts = piece->attempts;
     row->flags = piece->flags;
+    row->messages = piece->last_message;
     replace_text(&row->origin_addr, piece, piece->origin_addr);
     replace_text(&row->error, piece, piece->error);
     replace_text(&row->interim, piece, piece->interim);
@@ -199,7 +212,8 @@ static bool add_piece(struct writer *writer, struct entry *entry, const struct e
             return false;
     return add_tls(writer, piece->client_tls, &row->client_tls, err) &&
            add_tls(writer, piece->origin_tls, &row->origin_tls, err) &&
-           write_cookies(writer, piece, entry->seq, &entry->now, err);
+           write_cookies(writer, piece, entry->seq, &entry->now, err) &&
+           write_messages(writer, piece, entry->seq, err);
 }
 
 /* What the filter left out goes away; its cookies stay without it. */

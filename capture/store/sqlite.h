@@ -70,7 +70,8 @@ void sqlite_bind_filter(sqlite3_stmt *statement, int first, const struct filter_
 /* --- STORE.lock ---------------------------------------------------------------------------------------- */
 
 /* Takes the session's byte for as long as the store is open. *out_taken false: somebody else has it. */
-/* Held while a store is made or brought up to date: a second weir that starts meanwhile waits for a moment. */
+/* Held while a store is made or brought up to date: a second weir that starts meanwhile waits for a moment.
+ */
 bool sqlite_lock_making(struct store *store, struct err *err);
 void sqlite_unlock_making(struct store *store);
 bool sqlite_lock_session(struct store *store, int64_t session, bool *out_taken, struct err *err);
@@ -90,6 +91,10 @@ bool sqlite_seal_tail(struct store *store, int64_t body, struct err *err);
 /* Inside a batch: takes a bit off the end of a list that goes away. *out_more false: there was nothing left;
  * so also of a body that is no list. */
 bool sqlite_trim_body(struct store *store, int64_t body, bool *out_more, struct err *err);
+/* Inside a batch: takes messages off an exchange that goes away, at most most of them (-1: all). *out_more
+ * false: there were none left. */
+bool sqlite_trim_messages(struct store *store, int64_t session, uint32_t seq, int most, bool *out_more,
+                          struct err *err);
 /* Settles what is open or undecided in a session whose lock this store holds. In short batches. */
 bool sqlite_settle_session(struct store *store, int64_t session, const char *why, struct err *err);
 /* Takes the rest of a hidden session out, in short batches. */

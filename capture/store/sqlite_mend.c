@@ -15,6 +15,9 @@
 /* Rows that are looked up at once. */
 #define SLICE_ROWS 64
 
+/* Messages that are taken off an exchange at once: up to 16 MiB, mostly far less. */
+#define TRIM_MESSAGES 16
+
 /* Pages that are given back to the file system in one batch: 4 MiB. */
 #define VACUUM_PAGES "256"
 
@@ -152,6 +155,7 @@ static bool mend_session(struct store *store, int64_t session, struct err *err)
 
 struct doomed {
     uint32_t seq;
+    bool has_messages;
     int64_t bodies[2];
 };
 
@@ -159,7 +163,7 @@ static bool find_doomed(struct store *store, int64_t session, struct doomed *row
                         struct err *err)
 {
     static const char NEXT[] =
-        "SELECT seq, coalesce(request_body, 0), coalesce(response_body, 0) FROM exchange"
+        "SELECT seq, messages <> 0, coalesce(request_body, 0), coalesce(response_body, 0) FROM exchange"
         " WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 64";
     struct query query = query_begin(store, NEXT);
 
@@ -169,16 +173,23 @@ static bool find_doomed(struct store *store, int64_t session, struct doomed *row
     while (query_step(&query) && *out_count < SLICE_ROWS)
         rows[(*out_count)++] =
             (struct doomed){ (uint32_t)query_column_int(&query, 0),
-                             { query_column_int(&query, 1), query_column_int(&query, 2) } };
+                             query_column_int(&query, 1) != 0,
+                             { query_column_int(&query, 2), query_column_int(&query, 3) } };
     return query_end(&query, err);
 }
 
-/* A long body goes bit by bit, over several batches if it must. */
+/* A long body goes bit by bit, over several batches if it must, and so do many messages. */
 static bool purge_exchange(struct store *store, int64_t session, const struct doomed *row, uint64_t until_us,
                            struct err *err)
 {
     bool was_there;
 
+    for (bool more = row->has_messages; more;) {
+        if (!sqlite_trim_messages(store, session, row->seq, TRIM_MESSAGES, &more, err))
+            return false;
+        if (more && clock_mono_us() >= until_us)
+            return true;
+    }
     for (int side = 0; side < 2; side++) {
         for (bool more = row->bodies[side] != 0; more;) {
             if (!sqlite_trim_body(store, row->bodies[side], &more, err))

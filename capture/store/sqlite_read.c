@@ -23,7 +23,7 @@
 #define TEXTS                                                                                                \
     "client_addr, origin_addr, method, scheme, host, path, query, reason, request_headers, "                 \
     "response_headers,"                                                                                      \
-    " request_trailers, response_trailers, interim, request_type, response_type, error,"                     \
+    " request_trailers, response_trailers, interim, request_type, response_type, error, protocol,"           \
     " (SELECT facts FROM tls WHERE tls.id = exchange.client_tls),"                                           \
     " (SELECT facts FROM tls WHERE tls.id = exchange.origin_tls)"
 enum {
@@ -43,6 +43,7 @@ enum {
     X_REQUEST_TYPE,
     X_RESPONSE_TYPE,
     X_ERROR,
+    X_PROTOCOL,
     X_CLIENT_TLS,
     X_ORIGIN_TLS,
     X_TEXTS,
@@ -51,9 +52,10 @@ enum {
     "id, uid, state, started_us, port, request_version, response_version, coalesce(status, 0),"              \
     " coalesce(request_body, 0), request_bytes, request_kept, coalesce(response_body, 0), response_bytes,"   \
     " response_kept, request_wire_bytes, response_wire_bytes, tunnel_sent_bytes, tunnel_received_bytes,"     \
-    " attempts, flags, t_accepted, t_dns_start, t_dns_end, t_connect_start, t_connect_end, t_tls_start,"     \
+    " attempts, flags, messages, t_accepted, t_dns_start, t_dns_end, t_connect_start, t_connect_end, "       \
+    "t_tls_start,"                                                                                           \
     " t_tls_end, t_sent_first, t_sent_last, t_received_first, t_received_last, t_done"
-#define FIRST_TIME 20
+#define FIRST_TIME 21
 
 /* One row, its text in the order of the columns that are read. */
 struct slice_row {
@@ -167,6 +169,7 @@ static void copy_row(const struct query *query, int64_t session, struct slice_ro
         .tunnel_received_bytes = number_at(query, 17),
         .attempts = (unsigned)number_at(query, 18),
         .flags = (unsigned)number_at(query, 19),
+        .messages = (uint32_t)number_at(query, 20),
     };
     if (uid.len == UID_BYTES)
         uid_text((const unsigned char *)uid.ptr, r->uid);
@@ -339,6 +342,7 @@ static bool decode_row(struct store_cursor *cursor, const struct slice_row *row,
         { X_REQUEST_TYPE, &r->request_type },
         { X_RESPONSE_TYPE, &r->response_type },
         { X_ERROR, &r->error },
+        { X_PROTOCOL, &r->protocol },
     };
 
     *r = row->record;

@@ -19,6 +19,7 @@ static void bind_constant(struct query *query, const struct store_exchange *row)
     query_int(query, row->port);
     query_text(query, row->path);
     query_text(query, row->query);
+    query_text(query, row->protocol);
     query_int(query, row->request_version);
     query_text(query, row->request_headers);
     query_text(query, row->request_type);
@@ -51,6 +52,7 @@ static void bind_changing(struct query *query, const struct store_exchange *row)
     query_text(query, row->error);
     query_int(query, row->attempts);
     query_int(query, row->flags);
+    query_int(query, row->messages);
 }
 
 bool store_insert_exchange(struct store *store, const struct store_exchange *row, struct err *err)
@@ -58,16 +60,16 @@ bool store_insert_exchange(struct store *store, const struct store_exchange *row
     static const char INSERT[] =
         "INSERT INTO exchange (id, session, seq, uid, started_us, client_addr, method, scheme, host, port, "
         "path,"
-        " query, request_version, request_headers, request_type, client_tls,"
+        " query, protocol, request_version, request_headers, request_type, client_tls,"
         " state, provisional, t_accepted, t_dns_start, t_dns_end, t_connect_start, t_connect_end, "
         "t_tls_start,"
         " t_tls_end, t_sent_first, t_sent_last, t_received_first, t_received_last, t_done, origin_addr,"
         " response_version, status, reason, response_headers, response_type, interim,"
         " request_trailers, request_body, request_bytes, request_kept, request_wire_bytes,"
         " response_trailers, response_body, response_bytes, response_kept, response_wire_bytes,"
-        " tunnel_sent_bytes, tunnel_received_bytes, origin_tls, error, attempts, flags)"
-        " VALUES (?,?,?,?,?,?,?,?,?,?,?, ?,?,?,?,?, ?,?,?,?,?,?,?,?, ?,?,?,?,?,?,?, ?,?,?,?,?,?, ?,?,?,?,?,"
-        " ?,?,?,?,?, ?,?,?,?,?,?)";
+        " tunnel_sent_bytes, tunnel_received_bytes, origin_tls, error, attempts, flags, messages)"
+        " VALUES (?,?,?,?,?,?,?,?,?,?,?, ?,?,?,?,?,?, ?,?,?,?,?,?,?,?, ?,?,?,?,?,?,?, ?,?,?,?,?,?, ?,?,?,?,?,"
+        " ?,?,?,?,?, ?,?,?,?,?,?,?)";
     struct query query = query_begin(store, INSERT);
 
     bind_constant(&query, row);
@@ -89,7 +91,7 @@ bool store_update_exchange(struct store *store, const struct store_exchange *row
         " response_trailers = coalesce(?, response_trailers), response_body = coalesce(?, response_body),"
         " response_bytes = ?, response_kept = ?, response_wire_bytes = ?,"
         " tunnel_sent_bytes = ?, tunnel_received_bytes = ?, origin_tls = coalesce(?, origin_tls),"
-        " error = coalesce(?, error), attempts = ?, flags = ? WHERE id = ?";
+        " error = coalesce(?, error), attempts = ?, flags = ?, messages = ? WHERE id = ?";
     struct query query = query_begin(store, UPDATE);
 
     bind_changing(&query, row);
@@ -104,6 +106,7 @@ bool store_delete_exchange(struct store *store, int64_t session, uint32_t seq, b
         "DELETE FROM exchange WHERE id = ? RETURNING request_body, response_body";
     struct query query = query_begin(store, DELETE_EXCHANGE);
     int64_t bodies[2] = { 0, 0 };
+    bool more;
 
     *out_was_there = false;
     query_int(&query, exchange_id(session, seq));
@@ -117,7 +120,7 @@ bool store_delete_exchange(struct store *store, int64_t session, uint32_t seq, b
     for (int side = 0; side < 2; side++)
         if (bodies[side] != 0 && !store_drop_body(store, bodies[side], err))
             return false;
-    return true;
+    return sqlite_trim_messages(store, session, seq, -1, &more, err);
 }
 
 bool store_exchange_matches(struct store *store, int64_t session, uint32_t seq, const struct filter *filter,

@@ -75,6 +75,15 @@ void store_cursor_free(struct store_cursor *cursor); /* NULL is fine */
 typedef bool (*store_sink)(void *self, struct span bytes, struct err *err);
 bool store_body_read(struct store *store, int64_t body, store_sink sink, void *self, struct err *err);
 
+/* --- messages ------------------------------------------------------------------------------------------ */
+
+/* The messages of an exchange in order, from number from on (1: all), each borrowed for its call. Reads in
+ * slices, so more may come meanwhile: they are told too when they are there in time. each returns false to
+ * stop (with err set, or not), which is then the answer. */
+typedef bool (*store_message_sink)(void *self, const struct record_message *message, struct err *err);
+bool store_messages(struct store *store, int64_t session, uint32_t seq, uint32_t from,
+                    store_message_sink each, void *self, struct err *err);
+
 /* --- cookies and events -------------------------------------------------------------------------------- */
 
 enum cookie_source { COOKIE_SET, COOKIE_SENT };

@@ -70,6 +70,7 @@ struct store_exchange {
     uint64_t started_us;
     struct span client_addr, method, scheme, host, path, query;
     uint16_t port;
+    struct span protocol; /* ptr NULL: none */
     int request_version;
     struct span request_headers, request_type;
     int64_t client_tls; /* 0: none */
@@ -85,11 +86,12 @@ struct store_exchange {
     int64_t origin_tls; /* 0: none */
     struct span error;
     unsigned attempts, flags;
+    uint32_t messages;
 };
 bool store_insert_exchange(struct store *store, const struct store_exchange *row, struct err *err);
 /* What may still change; a NULL leaves what is there. */
 bool store_update_exchange(struct store *store, const struct store_exchange *row, struct err *err);
-/* With its bodies. *out_was_there false: nothing was. */
+/* With its bodies and messages. *out_was_there false: nothing was. */
 bool store_delete_exchange(struct store *store, int64_t session, uint32_t seq, bool *out_was_there,
                            struct err *err);
 /* Whether filter takes the row as it stands. */
@@ -115,6 +117,10 @@ bool store_add_cookie(struct store *store, int64_t session, const struct cookie_
 /* Those of seq between two places belong to an exchange that the filter left out. */
 bool store_orphan_cookies(struct store *store, int64_t session, uint32_t seq, int64_t first_id,
                           int64_t last_id, struct err *err);
+/* Of an exchange in the store; message->n is one that it has not yet. Texts (event_type, event_id, note) are
+ * in the store's form, payload is bytes. */
+bool store_add_message(struct store *store, int64_t session, uint32_t seq,
+                       const struct record_message *message, struct err *err);
 bool store_add_event(struct store *store, int64_t session, const struct event_row *row, struct err *err);
 
 /* --- bodies, inside a batch ---------------------------------------------------------------------------- */

@@ -85,11 +85,12 @@ static void make_entry(struct filter_world *world, struct entry *entry, const st
     strbuf_add_str(&target, row->path);
     if (row->query != NULL)
         strbuf_printf(&target, "?%s", row->query);
-    if (strcmp(row->method, "CONNECT") == 0)
+    if (strcmp(row->method, "CONNECT") == 0 && row->protocol == NULL)
         strbuf_printf(&target, "%s:%d", row->host, row->port);
     entry->request->start_line = strbuf_detach(&target);
     entry->request->target = span_of(entry->request->start_line);
     entry->request->method = span_of(row->method);
+    entry->request->protocol = row->protocol != NULL ? span_of(row->protocol) : SPAN_NONE;
     add_headers(entry->request, row->request_headers);
     if (row->status != 0) {
         entry->response = http_head_response(row->status);
@@ -124,15 +125,15 @@ static bool read_body(void *self, int64_t body, store_sink sink, void *sink_self
     return true;
 }
 
-static void run_schema(sqlite3 *db)
+static void run_schema(sqlite3 *db, const char *name)
 {
     static const char here[] = __FILE__;
     char path[1024], text[32768];
     FILE *file;
     size_t len;
 
-    snprintf(path, sizeof path, "%.*s/../../capture/store/schema/001-first.sql",
-             (int)(strrchr(here, '/') - here), here);
+    snprintf(path, sizeof path, "%.*s/../../capture/store/schema/%s", (int)(strrchr(here, '/') - here), here,
+             name);
     file = fopen(path, "r");
     must(file != NULL, path);
     len = fread(text, 1, sizeof text - 1, file);
@@ -201,11 +202,12 @@ static void store_entry(struct filter_world *world, size_t i)
     const char *sql =
         "INSERT INTO exchange (id, session, seq, uid, state, started_us, t_done, client_addr, method, "
         "scheme, "
-        "host, port, path, query, request_version, status, request_headers, response_headers, request_type, "
-        "response_type, request_body, response_body, request_bytes, response_bytes, client_tls, error, "
-        "flags) "
+        "host, port, path, query, protocol, request_version, status, request_headers, response_headers, "
+        "request_type, "
+        "response_type, request_body, response_body, request_bytes, response_bytes, client_tls, error, flags) "
         "VALUES "
-        "($id, 1, $id, x'', $state, 0, $t_done, '', $method, $scheme, $host, $port, $path, $query, $version, "
+        "($id, 1, $id, x'', $state, 0, $t_done, '', $method, $scheme, $host, $port, $path, $query, "
+        "$protocol, $version, "
         "$status, $request_headers, $response_headers, $request_type, $response_type, $request_body, "
         "$response_body, $request_bytes, $response_bytes, $client_tls, $error, $flags)";
 
@@ -220,6 +222,7 @@ static void store_entry(struct filter_world *world, size_t i)
     bind_number(insert, "$port", row->port);
     bind_text(insert, "$path", row->path);
     bind_text(insert, "$query", row->query);
+    bind_text(insert, "$protocol", row->protocol);
     bind_number(insert, "$version", entry->request->version);
     bind_head(insert, "$request_headers", "$request_type", entry->request);
     if (entry->response != NULL) {
@@ -250,7 +253,8 @@ struct filter_world *filter_world_new(void)
 
     must(sqlite3_open(":memory:", &world->db) == SQLITE_OK, "SQLite");
     must(filter_functions_register(world->db, &bodies, &err), err.text);
-    run_schema(world->db);
+    run_schema(world->db, "001-first.sql");
+    run_schema(world->db, "002-messages.sql");
     for (size_t i = 0; i < ROW_COUNT; i++) {
         make_entry(world, &world->entries[i], &rows[i]);
         store_entry(world, i);

@@ -15,7 +15,7 @@ static const struct row {
     const char *name;
     const char *method, *scheme, *host;
     int port;
-    const char *path, *query;
+    const char *path, *query, *protocol;
     enum http_version version;
     const char *request_headers, *request_body;
     int status; /* 0: no response */
@@ -450,6 +450,40 @@ static const struct row {
       .response_headers = "Content-Type: text/plain",
       .response_body = "plain answer",
       .took_us = 210 },
+    { .name = "websocket2",
+      .method = "CONNECT",
+      .scheme = "https",
+      .host = "talk.test",
+      .port = 443,
+      .path = "/chat",
+      .protocol = "WebSocket",
+      .version = HTTP_2,
+      .status = 200,
+      .took_us = 220,
+      .is_tls = true },
+    { .name = "grpc",
+      .method = "POST",
+      .scheme = "https",
+      .host = "talk.test",
+      .port = 443,
+      .path = "/a.B/C",
+      .version = HTTP_2,
+      .request_headers = "Content-Type: application/grpc+proto",
+      .status = 200,
+      .response_headers = "Content-Type: application/grpc+proto",
+      .took_us = 230,
+      .is_tls = true },
+    { .name = "sse",
+      .method = "GET",
+      .scheme = "https",
+      .host = "talk.test",
+      .port = 443,
+      .path = "/events",
+      .request_headers = "Accept: text/event-stream",
+      .status = 200,
+      .response_headers = "Content-Type: text/event-stream",
+      .took_us = 240,
+      .is_tls = true },
 };
 
 #endif

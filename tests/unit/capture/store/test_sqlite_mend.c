@@ -20,10 +20,11 @@
 /* What a killed weir may lose, by promise 1. */
 #define LOSS_US 250000
 
-#define ROUNDS     20
-#define MAX_TOLD   20000
-#define STEP_BYTES 300 /* a piece of the download takes most of a second: it is held and flushed many times  \
-                        */
+#define ROUNDS   20
+#define MAX_TOLD 20000
+#define STEP_BYTES                                                                                           \
+    300 /* a piece of the download takes most of a second: it is held and flushed many times                 \
+         */
 
 /* What the child told, seen by the parent after it was killed. Each entry is complete once count is above it.
  */

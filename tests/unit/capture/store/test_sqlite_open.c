@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "capture/store/schema.h"
 #include "capture/store/store_write.h"
 #include "tests/support/recording.h"
 
@@ -198,8 +199,41 @@ static void a_store_has_its_settings(void **state)
     store_close(open_writing(folder.store));
     assert_int_equal(test_count(folder.store, "PRAGMA page_size"), 16384);
     assert_int_equal(test_count(folder.store, "PRAGMA auto_vacuum"), 2);
-    assert_int_equal(test_count(folder.store, "PRAGMA user_version"), 1);
+    assert_int_equal(test_count(folder.store, "PRAGMA user_version"), 2);
     assert_int_equal(test_count(folder.store, "PRAGMA application_id"), 0x77656972);
+}
+
+static void see_old_exchange(void *self, struct store *store, const struct record *record)
+{
+    ++*(int *)self;
+    (void)store;
+    assert_int_equal(record->seq, 1);
+    assert_true(span_eq(record->path, SPAN("/old")));
+    assert_int_equal(record->messages, 0);
+    assert_int_equal(record->protocol.len, 0);
+}
+
+/* As the first weir left it. */
+static void a_store_of_version_1_is_brought_up_to_date(void **state)
+{
+    int seen = 0;
+
+    (void)state;
+    run_sql(folder.store, "PRAGMA page_size = 16384; PRAGMA auto_vacuum = INCREMENTAL;"
+                          "PRAGMA application_id = 0x77656972; PRAGMA user_version = 1");
+    run_sql(folder.store, store_schema[0]);
+    run_sql(
+        folder.store,
+        "INSERT INTO session (uid, name, state, started_us) VALUES ('u', 'old', 'ended', 1);"
+        "INSERT INTO exchange (id, session, seq, uid, state, started_us, client_addr, method, scheme, host,"
+        " port, path, request_version, request_headers)"
+        " VALUES (4294967297, 1, 1, x'', 1, 1, '', 'GET', 'http', 'a.test', 80, '/old', 11, '[]')");
+    assert_refused(folder.store, STORE_READ, ERR_STORE, "older weir");
+    store_close(open_writing(folder.store));
+    assert_int_equal(test_count(folder.store, "PRAGMA user_version"), 2);
+    assert_int_equal(test_count(folder.store, "SELECT count(*) FROM message"), 0);
+    test_each(folder.store, 1, see_old_exchange, &seen);
+    assert_int_equal(seen, 1);
 }
 
 int main(void)
@@ -212,6 +246,7 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(two_names_of_a_store_share_its_lock, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_store_has_its_settings, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_store_of_version_1_is_brought_up_to_date, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
