@@ -15,6 +15,7 @@
 #include "capture/heads.h"
 #include "capture/piece.h"
 #include "capture/set_cookie.h"
+#include "capture/splitter.h"
 #include "capture/store/store_write.h"
 #include "proxy/base/clock.h"
 #include "proxy/base/mem.h"
@@ -25,6 +26,10 @@
 /* What was held as long as this is queued at the next tick: with a tick every 50 ms nothing is held over 75
  * ms, and an exchange that is quicker than this costs no third piece. */
 #define HOLD_US 25000
+
+/* Messages travel together, but not more than these in a piece: about as much as a piece of a body. */
+#define PIECE_MESSAGES      2048
+#define PIECE_MESSAGE_BYTES STORE_PIECE_BYTES
 
 enum recording_mode { COUNTED, COUNTED_WITH_COOKIES, KEPT };
 
@@ -47,6 +52,8 @@ struct recording {
     struct entry *entry;         /* KEPT; the writer's, only pointed to */
     struct exchange_piece *part; /* owned; NULL: nothing but bytes is held */
     struct side sides[2];
+    struct splitter *splitter; /* KEPT; NULL: it has no messages */
+    uint32_t last_message;
     struct strbuf interim; /* JSON without its last bracket */
     /* Kept while the filter has not decided. */
     bool is_undecided;
@@ -173,6 +180,7 @@ static void add_facts(struct exchange_piece *part, const struct recording *recor
     part->tunnel_received_bytes = x->tunnel_received_bytes;
     part->attempts = x->attempts;
     part->flags = x->flags;
+    part->last_message = recording->last_message;
     if (x->error != NULL)
         part->error = piece_add_text(part, span_of(x->error));
     if (recording->interim.len != 0) {
@@ -282,6 +290,38 @@ static void queue_cookies(struct recording *recording, struct exchange_piece *pi
     queue_piece(recording->recorder, &piece->base);
 }
 
+/* --- messages ------------------------------------------------------------------------------------------ */
+
+static uint64_t payload_limit(const struct recording *recording)
+{
+    const struct recorder_shared *shared = recording->recorder->shared;
+
+    return shared->no_bodies ? 0 : shared->max_body != 0 ? shared->max_body : UINT64_MAX;
+}
+
+static void on_message(void *self, const struct message *message, enum http_role direction, uint32_t n)
+{
+    struct recording *recording = self;
+    struct exchange_piece *part = part_of(recording);
+    uint64_t limit = payload_limit(recording);
+
+    recording->last_message = n;
+    piece_add_message(part, message, direction, n, clock_wall_us(),
+                      limit < SIZE_MAX ? (size_t)limit : SIZE_MAX);
+    if (part->message_count >= PIECE_MESSAGES || part->text.len >= PIECE_MESSAGE_BYTES)
+        flush(recording, 0);
+    else
+        hold(recording);
+}
+
+static void find_messages(struct recording *recording, const struct http_head *response)
+{
+    recording->splitter =
+        splitter_at_response(recording->splitter, response, payload_limit(recording), on_message, recording);
+    if (recording->splitter != NULL && splitter_is_upgrade(recording->splitter))
+        recording->sides[HTTP_REQUEST].limit = recording->sides[HTTP_RESPONSE].limit = 0;
+}
+
 /* --- the request --------------------------------------------------------------------------------------- */
 
 static void expect_body(struct recording *recording, enum http_role role, const struct http_head *head)
@@ -309,6 +349,8 @@ static void queue_request(struct recording *recording, const struct http_head *h
     piece->client_tls = x->client_tls != NULL ? tap_tls_ref(x->client_tls) : NULL;
     add_place(piece, x, path);
     piece->query = piece_add_text(piece, query);
+    if (head->protocol.len != 0)
+        piece->protocol = piece_add_text(piece, head->protocol);
     piece->method = piece_add_text(piece, head->method);
     piece->request_version = (int)head->version;
     piece->request_headers = piece_add_headers(piece, &head->headers);
@@ -349,6 +391,7 @@ static void begin_kept(struct recording *recording, const struct http_head *head
     if (is_undecided)
         recording->request = heads_copy(head);
     queue_request(recording, head, path, query);
+    recording->splitter = splitter_at_request(head, payload_limit(recording), on_message, recording);
 }
 
 static void begin(struct recording *recording, const struct http_head *head)
@@ -402,6 +445,8 @@ static void give_up(struct recording *recording)
 {
     count(&recording->recorder->shared->totals.filtered, 1);
     stop_deciding(recording);
+    splitter_free(recording->splitter);
+    recording->splitter = NULL;
     flush(recording, PIECE_REFUSED | PIECE_LAST);
     recording->entry = NULL;
     recording->mode = COUNTED_WITH_COOKIES;
@@ -421,6 +466,7 @@ static void add_response(struct recording *recording, const struct http_head *he
     struct exchange_piece *part = part_of(recording);
 
     expect_body(recording, HTTP_RESPONSE, head);
+    find_messages(recording, head);
     part->marks |= PIECE_RESPONSE;
     part->response_version = head->version;
     part->status = head->status;
@@ -530,8 +576,21 @@ static enum tap_answer on_body(void *record, enum http_role role, struct span by
     }
     keep_bytes(recording, side, span_sub(bytes, 0, take));
     side->passed += bytes.len - take;
+    if (recording->splitter != NULL)
+        splitter_feed(recording->splitter, role, bytes);
     if (take < bytes.len)
         hold(recording); /* its size is told all the same */
+    return wait_for_room(recording);
+}
+
+static enum tap_answer on_upgraded(void *record, enum http_role role, struct span bytes)
+{
+    struct recording *recording = record;
+
+    if (recording->splitter == NULL)
+        return TAP_GO;
+    splitter_feed(recording->splitter, role, bytes);
+    hold(recording); /* what has passed is told, also of a message that goes on */
     return wait_for_room(recording);
 }
 
@@ -542,6 +601,8 @@ static void on_end(void *record, enum http_role role, const struct headers *trai
     recording->sides[role].is_ended = true;
     if (recording->mode != KEPT)
         return;
+    if (recording->splitter != NULL)
+        splitter_finish(recording->splitter, role);
     if (trailers != NULL && trailers->count != 0) {
         struct exchange_piece *part = part_of(recording);
         part->trailers[role] = piece_add_headers(part, trailers);
@@ -551,9 +612,12 @@ static void on_end(void *record, enum http_role role, const struct headers *trai
 
 static void end_kept(struct recording *recording, enum tap_outcome outcome)
 {
-    struct exchange_piece *part = part_of(recording);
+    struct exchange_piece *part;
     unsigned marks = PIECE_LAST;
 
+    for (int i = 0; i < 2 && recording->splitter != NULL; i++)
+        splitter_finish(recording->splitter, (enum http_role)i);
+    part = part_of(recording);
     part->state = outcome == TAP_DONE ? RECORD_DONE : RECORD_ABORTED;
     if (recording->is_undecided) {
         enum filter_answer answer =
@@ -584,6 +648,7 @@ static void on_done(void *record, enum tap_outcome outcome)
     release(recording);
     for (int i = 0; i < 2; i++)
         mem_free(recording->sides[i].bytes);
+    splitter_free(recording->splitter);
     strbuf_clear(&recording->interim);
     mem_free(recording->path);
     mem_free(recording);
@@ -597,8 +662,8 @@ static void on_notice(void *self, const struct tap_notice *notice)
     queue_piece(self, &piece->base);
 }
 
-const struct tap_listener recorder_listener = { on_request, on_response, on_body, on_end,
-                                                on_done,    on_notice,   NULL };
+const struct tap_listener recorder_listener = { on_request, on_response, on_body,    on_end,
+                                                on_done,    on_notice,   on_upgraded };
 
 /* --- the worker's loop --------------------------------------------------------------------------------- */
 

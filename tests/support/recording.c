@@ -78,8 +78,12 @@ static void count_resume(struct tap_exchange *exchange)
 void test_begin(struct test_exchange *x, struct recorder *recorder, const char *method, const char *host,
                 const char *target, const char *const *lines)
 {
-    struct http_head *head = test_request(method, target, lines);
+    test_begin_head(x, recorder, test_request(method, target, lines), host);
+}
 
+void test_begin_head(struct test_exchange *x, struct recorder *recorder, struct http_head *head,
+                     const char *host)
+{
     memset(x, 0, sizeof *x);
     x->exchange.started_us = clock_wall_us();
     x->exchange.scheme = "http";
@@ -106,6 +110,11 @@ void test_respond(struct test_exchange *x, int status, const char *const *lines)
 enum tap_answer test_body(struct test_exchange *x, enum http_role side, struct span bytes)
 {
     return tap_body(&x->line, side, bytes);
+}
+
+enum tap_answer test_upgraded(struct test_exchange *x, enum http_role side, struct span bytes)
+{
+    return tap_upgraded(&x->line, side, bytes);
 }
 
 void test_end(struct test_exchange *x, enum tap_outcome outcome)

@@ -28,8 +28,12 @@ struct test_exchange {
 /* http://HOST/TARGET from 192.0.2.1 begins. lines may be NULL. */
 void test_begin(struct test_exchange *x, struct recorder *recorder, const char *method, const char *host,
                 const char *target, const char *const *lines);
+/* The same with a head of any kind, which it takes. */
+void test_begin_head(struct test_exchange *x, struct recorder *recorder, struct http_head *head,
+                     const char *host);
 void test_respond(struct test_exchange *x, int status, const char *const *lines);
 enum tap_answer test_body(struct test_exchange *x, enum http_role side, struct span bytes);
+enum tap_answer test_upgraded(struct test_exchange *x, enum http_role side, struct span bytes);
 void test_end(struct test_exchange *x,
               enum tap_outcome outcome); /* both sides' ends when done, and on_done */
 

@@ -9,6 +9,7 @@
 
 #include "capture/piece.h"
 #include "capture/store/store_write.h"
+#include "proxy/base/clock.h"
 #include "proxy/base/mem.h"
 #include "tests/support/recording.h"
 
@@ -41,8 +42,8 @@ static void start(struct world *world)
 }
 
 struct taken {
-    unsigned pieces, marks;
-    uint64_t bytes;
+    unsigned pieces, marks, messages;
+    uint64_t bytes, payload;
 };
 
 /* Takes all pieces as the writer would, and frees them. */
@@ -62,6 +63,9 @@ static struct taken drain(struct world *world)
         taken.pieces++;
         taken.marks |= piece->marks;
         taken.bytes += piece->bodies[0].len + piece->bodies[1].len;
+        taken.messages += (unsigned)piece->message_count;
+        for (size_t i = 0; i < piece->message_count; i++)
+            taken.payload += piece_message(piece, i).payload.len;
         weight += piece->base.item.bytes;
         piece_free(&piece->base);
         if (is_last)
@@ -163,6 +167,87 @@ static void nobody_is_woken_who_did_not_wait_or_is_gone(void **state)
     end(&world);
 }
 
+static const char *const wants_websocket[] = { "Connection: Upgrade", "Upgrade: websocket", NULL };
+static const char *const is_websocket[] = { "Connection: Upgrade", "Upgrade: websocket", NULL };
+
+static void begin_websocket(struct test_exchange *x, struct world *world)
+{
+    test_begin(x, world->recorder, "GET", "a.test", "/", wants_websocket);
+    tap_end(&x->line, HTTP_REQUEST, NULL);
+    test_respond(x, 101, is_websocket);
+}
+
+static void a_flood_of_tiny_messages_shares_pieces(void **state)
+{
+    struct world world = { 0 };
+    struct test_exchange x;
+    struct taken taken;
+
+    (void)state;
+    start(&world);
+    begin_websocket(&x, &world);
+    for (int i = 0; i < 10000; i++)
+        test_upgraded(&x, HTTP_RESPONSE, SPAN("\x81\x01x"));
+    test_end(&x, TAP_DONE);
+    taken = drain(&world);
+    assert_int_equal(taken.messages, 10000);
+    assert_int_equal(taken.payload, 10000);
+    assert_true(taken.pieces < 10);
+    end(&world);
+}
+
+static void held_messages_are_queued_by_the_tick(void **state)
+{
+    struct world world = { 0 };
+    struct test_exchange x;
+    uint64_t until_us;
+
+    (void)state;
+    start(&world);
+    begin_websocket(&x, &world);
+    test_upgraded(&x, HTTP_RESPONSE, SPAN("\x81\x01x"));
+    assert_int_equal(drain(&world).messages, 0);
+    recorder_tick(world.recorder);
+    assert_int_equal(drain(&world).messages, 0);
+    until_us = clock_mono_us() + 30000;
+    while (clock_mono_us() < until_us)
+        ;
+    recorder_tick(world.recorder);
+    assert_int_equal(drain(&world).messages, 1);
+    test_end(&x, TAP_ABORTED);
+    end(&world);
+}
+
+static void messages_slow_their_exchange_down_like_bodies(void **state)
+{
+    static char frame[32 * 1024 + 4] = { '\x82', '\x7e', '\x80', '\0' };
+    struct world world = { 0 };
+    struct test_exchange x;
+    uint64_t told = 0, kept = 0;
+    size_t most = 0;
+
+    (void)state;
+    start(&world);
+    begin_websocket(&x, &world);
+    for (int i = 0; i < 500; i++) {
+        enum tap_answer answer = test_upgraded(&x, HTTP_RESPONSE, span_make(frame, sizeof frame));
+        size_t bytes = queue_bytes(world.shared->queue);
+        told += 32 * 1024;
+        most = bytes > most ? bytes : most;
+        if (answer == TAP_GO)
+            continue;
+        kept += drain(&world).payload;
+        recorder_resume(world.recorder);
+        assert_int_equal(x.resumed, 1);
+        x.resumed = 0;
+    }
+    assert_true(most > MAX_BYTES && most < MAX_BYTES + 4 * STORE_PIECE_BYTES);
+    test_end(&x, TAP_DONE);
+    kept += drain(&world).payload;
+    assert_int_equal(kept, told);
+    end(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -170,6 +255,9 @@ int main(void)
         cmocka_unit_test(a_request_is_queued_before_anything_answers),
         cmocka_unit_test(a_big_body_stays_within_the_bound_and_goes_on_when_there_is_room),
         cmocka_unit_test(nobody_is_woken_who_did_not_wait_or_is_gone),
+        cmocka_unit_test(a_flood_of_tiny_messages_shares_pieces),
+        cmocka_unit_test(held_messages_are_queued_by_the_tick),
+        cmocka_unit_test(messages_slow_their_exchange_down_like_bodies),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
