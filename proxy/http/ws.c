@@ -272,12 +272,12 @@ static void inflate_some(struct ws *ws, struct span bytes)
         came = sizeof out - zlib->avail_out;
         payload_add(payload, span_make(out, came < room ? came : (size_t)room));
         ws->is_at_last = code == Z_STREAM_END;
-        if (code != Z_OK && code != Z_STREAM_END && code != Z_BUF_ERROR) {
+        if (came > room) {
+            give_up_inflating(ws, "it inflates to much more than is kept: its size is not known");
+        } else if (code != Z_OK && code != Z_STREAM_END && code != Z_BUF_ERROR) {
             snprintf(ws->damage, sizeof ws->damage, "it can't be inflated: %s",
                      zlib->msg != NULL ? zlib->msg : "no reason given");
             give_up_inflating(ws, ws->damage);
-        } else if (came > room) {
-            give_up_inflating(ws, "it inflates to much more than is kept: its size is not known");
         }
     } while (!ws->data.is_damaged && (zlib->avail_in != 0 || zlib->avail_out == 0));
 }
