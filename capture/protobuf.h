@@ -16,7 +16,7 @@
 #define PROTOBUF_DEPTH_MAX 32
 
 /* Appends a line a field, two blanks in for each level:
- *   1: 150 (sint 75)                          varints as unsigned; as negative int and as zig-zag
+ *   1: 150 (sint 75)                          varints as unsigned, and zig-zag; or as negative int
  *   2: 0x3f800000 (float 1, int 1065353216)   fixed32 and fixed64 as hexadecimal, floating point, signed
  *   3: "text"
  *   4 { ... }                                 a nested message
@@ -28,8 +28,9 @@ bool protobuf_dump_wire(struct span message, struct strbuf *out);
 /* Appends one JSON object, indented, with the names of the .proto file: enums by name, repeated fields as
  * arrays (packed or not), maps as objects, bytes in base64, 64-bit numbers as numbers, Timestamp and Duration
  * as protobuf's JSON mapping writes them, Any with its message where schema knows it (NULL: it is left as it
- * is). Fields come in the order in which they are first in the message; those that are not in the type, or
- * whose wire type is not the type's, are named by their number. True: all of it parsed. */
+ * is). Fields come in the order in which they are first in the message; one that came several times although
+ * it is not repeated is an array too. Those that are not in the type, or whose wire type is not the type's,
+ * are named by their number, each time. True: all of it parsed. */
 bool protobuf_dump_named(const struct protobuf_schema *schema, const struct protobuf_type *type,
                          struct span message, struct strbuf *out);
 
