@@ -2,7 +2,8 @@
  * hand.
  *
  * The text has a line an event, begun by the number of the stream in the order in which they began;
- * neighbouring body pieces are one line. "[never-indexed]" stands behind such fields. */
+ * neighbouring body pieces are one line. A stream's events stand together, the connection's behind all, for
+ * how they interleave depends on how the bytes arrive. "[never-indexed]" stands behind such fields. */
 #ifndef WEIR_TESTS_H2_TELLER_H
 #define WEIR_TESTS_H2_TELLER_H
 
@@ -14,14 +15,15 @@ struct told_stream {
     struct h2_teller *teller;
     struct h2_stream *stream; /* NULL: closed */
     size_t number;            /* from 1 */
-    struct strbuf body;       /* since the last other event */
-    size_t body_bytes;        /* of all */
-    size_t drained;           /* so many on_drained */
+    struct strbuf text;
+    struct strbuf body; /* since the last other event */
+    size_t body_bytes;  /* of all */
+    size_t drained;     /* so many on_drained */
 };
 
 struct h2_teller {
     struct h2 *h2;
-    struct strbuf text;
+    struct strbuf text;           /* of the connection */
     struct told_stream **streams; /* in the order in which they began */
     size_t count;
     bool is_quiet; /* bodies are only counted */
@@ -45,30 +47,30 @@ static inline void h2_teller_flush(struct told_stream *told)
 {
     if (told->body.len == 0)
         return;
-    strbuf_printf(&told->teller->text, "%zu body ", told->number);
-    h2_teller_escape(&told->teller->text, strbuf_span(&told->body));
-    strbuf_add_char(&told->teller->text, '\n');
+    strbuf_printf(&told->text, "%zu body ", told->number);
+    h2_teller_escape(&told->text, strbuf_span(&told->body));
+    strbuf_add_char(&told->text, '\n');
     strbuf_reset(&told->body);
 }
 
-static inline void h2_teller_fields(struct h2_teller *teller, const struct headers *headers)
+static inline void h2_teller_fields(struct told_stream *told, const struct headers *headers)
 {
     for (size_t i = 0; i < headers->count; i++) {
-        strbuf_add_str(&teller->text, "  ");
-        h2_teller_escape(&teller->text, headers_line(headers, i));
-        strbuf_add_str(&teller->text, headers->items[i].is_sensitive ? " [never-indexed]\n" : "\n");
+        strbuf_add_str(&told->text, "  ");
+        h2_teller_escape(&told->text, headers_line(headers, i));
+        strbuf_add_str(&told->text, headers->items[i].is_sensitive ? " [never-indexed]\n" : "\n");
     }
 }
 
-static inline void h2_teller_part(struct h2_teller *teller, const char *name, struct span value)
+static inline void h2_teller_part(struct told_stream *told, const char *name, struct span value)
 {
     if (value.ptr == NULL)
         return;
-    strbuf_printf(&teller->text, " %s=", name);
-    h2_teller_escape(&teller->text, value);
+    strbuf_printf(&told->text, " %s=", name);
+    h2_teller_escape(&told->text, value);
 }
 
-static inline void h2_teller_head_end(struct h2_teller *teller, const struct http_head *head)
+static inline void h2_teller_head_end(struct told_stream *told, const struct http_head *head)
 {
     static const char *const kinds[] = { [BODY_NONE] = "none",
                                          [BODY_LENGTH] = "length",
@@ -76,11 +78,11 @@ static inline void h2_teller_head_end(struct h2_teller *teller, const struct htt
                                          [BODY_UNTIL_CLOSE] = "until-close",
                                          [BODY_TUNNEL] = "tunnel" };
 
-    strbuf_printf(&teller->text, " %s", kinds[head->framing.kind]);
+    strbuf_printf(&told->text, " %s", kinds[head->framing.kind]);
     if (head->framing.kind == BODY_LENGTH)
-        strbuf_printf(&teller->text, "=%llu", (unsigned long long)head->framing.length);
-    strbuf_add_char(&teller->text, '\n');
-    h2_teller_fields(teller, &head->headers);
+        strbuf_printf(&told->text, "=%llu", (unsigned long long)head->framing.length);
+    strbuf_add_char(&told->text, '\n');
+    h2_teller_fields(told, &head->headers);
 }
 
 static inline struct told_stream *h2_teller_add(struct h2_teller *teller, struct h2_stream *stream)
@@ -98,13 +100,13 @@ static inline void *h2_teller_on_request(void *self, struct h2_stream *stream, s
     struct h2_teller *teller = self;
     struct told_stream *told = h2_teller_add(teller, stream);
 
-    strbuf_printf(&teller->text, "%zu request", told->number);
-    h2_teller_part(teller, "method", head->method);
-    h2_teller_part(teller, "scheme", head->scheme);
-    h2_teller_part(teller, "authority", head->authority);
-    h2_teller_part(teller, "target", head->target);
-    h2_teller_part(teller, "protocol", head->protocol);
-    h2_teller_head_end(teller, head);
+    strbuf_printf(&told->text, "%zu request", told->number);
+    h2_teller_part(told, "method", head->method);
+    h2_teller_part(told, "scheme", head->scheme);
+    h2_teller_part(told, "authority", head->authority);
+    h2_teller_part(told, "target", head->target);
+    h2_teller_part(told, "protocol", head->protocol);
+    h2_teller_head_end(told, head);
     if (teller->holds)
         h2_set_reading(stream, false);
     if (teller->answer != NULL)
@@ -118,8 +120,8 @@ static inline void h2_teller_on_response(void *self, struct http_head *head)
     struct told_stream *told = self;
 
     h2_teller_flush(told);
-    strbuf_printf(&told->teller->text, "%zu response %d", told->number, head->status);
-    h2_teller_head_end(told->teller, head);
+    strbuf_printf(&told->text, "%zu response %d", told->number, head->status);
+    h2_teller_head_end(told, head);
     http_head_free(head);
 }
 
@@ -137,9 +139,9 @@ static inline void h2_teller_on_end(void *self, const struct headers *trailers)
     struct told_stream *told = self;
 
     h2_teller_flush(told);
-    strbuf_printf(&told->teller->text, "%zu end%s\n", told->number, trailers != NULL ? " with trailers" : "");
+    strbuf_printf(&told->text, "%zu end%s\n", told->number, trailers != NULL ? " with trailers" : "");
     if (trailers != NULL)
-        h2_teller_fields(told->teller, trailers);
+        h2_teller_fields(told, trailers);
 }
 
 static inline void h2_teller_on_drained(void *self)
@@ -154,7 +156,7 @@ static inline void h2_teller_on_closed(void *self, uint32_t code, bool was_refus
     struct told_stream *told = self;
 
     h2_teller_flush(told);
-    strbuf_printf(&told->teller->text, "%zu closed %s%s\n", told->number, h2_error_name(code),
+    strbuf_printf(&told->text, "%zu closed %s%s\n", told->number, h2_error_name(code),
                   was_refused ? " refused" : "");
     told->stream = NULL;
 }
@@ -187,6 +189,7 @@ static inline void h2_teller_clear(struct h2_teller *teller)
 {
     h2_free(teller->h2);
     for (size_t i = 0; i < teller->count; i++) {
+        strbuf_clear(&teller->streams[i]->text);
         strbuf_clear(&teller->streams[i]->body);
         mem_free(teller->streams[i]);
     }
@@ -207,9 +210,12 @@ static inline struct told_stream *h2_teller_request(struct h2_teller *teller, co
 /* What stands there since the last time, bodies too. Until the next event. */
 static inline const char *h2_teller_take(struct h2_teller *teller, struct strbuf *out)
 {
-    for (size_t i = 0; i < teller->count; i++)
-        h2_teller_flush(teller->streams[i]);
     strbuf_reset(out);
+    for (size_t i = 0; i < teller->count; i++) {
+        h2_teller_flush(teller->streams[i]);
+        strbuf_add(out, strbuf_span(&teller->streams[i]->text));
+        strbuf_reset(&teller->streams[i]->text);
+    }
     strbuf_add(out, strbuf_span(&teller->text));
     strbuf_reset(&teller->text);
     return strbuf_text(out);

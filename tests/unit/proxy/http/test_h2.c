@@ -339,8 +339,8 @@ static void who_leaves_resets_with_its_code(void **state)
     h2_leave(talk.server.streams[1]->stream, H2_INTERNAL_ERROR);
     settle(&talk);
     told(&talk, &talk.server,
-         "1 request method=POST scheme=https authority=a target=/ chunked\n"
-         "2 request method=GET scheme=https authority=a target=/ none\n2 end\n1 closed CANCEL\n");
+         "1 request method=POST scheme=https authority=a target=/ chunked\n1 closed CANCEL\n"
+         "2 request method=GET scheme=https authority=a target=/ none\n2 end\n");
     told(&talk, &talk.client, "2 closed INTERNAL_ERROR\n");
     assert_int_equal(h2_stream_count(talk.client.h2) + h2_stream_count(talk.server.h2), 0);
     done(&talk);
@@ -433,7 +433,7 @@ static void a_shut_down_connection_ends_what_there_is(void **state)
     carry(&talk, talk.client.h2, talk.server.h2);
     assert_false(h2_is_used_up(talk.client.h2));
     carry(&talk, talk.server.h2, talk.client.h2);
-    told(&talk, &talk.client, "goaway NO_ERROR\n2 closed REFUSED_STREAM refused\n");
+    told(&talk, &talk.client, "2 closed REFUSED_STREAM refused\ngoaway NO_ERROR\n");
     assert_true(h2_is_used_up(talk.client.h2));
     assert_false(h2_has_room(talk.client.h2));
     assert_null(ask(&talk, "GET", BODY_NONE));
