@@ -86,8 +86,7 @@ static void stream_free(struct h2_stream *stream)
 void h2_stream_end(struct h2_stream *stream, uint32_t code)
 {
     struct h2 *h2 = stream->h2;
-    bool is_whole = h2->role == H2_TO_ORIGIN ? stream->has_ended
-                                             : stream->is_complete && evbuffer_get_length(stream->body) == 0;
+    bool is_whole = stream->has_ended && (h2->role == H2_TO_ORIGIN || stream->has_gone);
 
     h2_forget_held(stream);
     /* RFC 9113 §8.1 lets a server reset with NO_ERROR what it has answered in full; of anything that is not

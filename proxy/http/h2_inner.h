@@ -83,10 +83,9 @@ struct h2_stream {
     /* In. */
     struct h2_section section;
     struct headers trailers; /* of a trailer section that is coming in */
-    bool is_in_section;
-    bool has_head;  /* the final one has come */
-    bool has_ended; /* END_STREAM has come */
-    bool is_held;   /* h2_set_reading(false) */
+    bool has_head;           /* the final one has come */
+    bool has_ended;          /* END_STREAM has come */
+    bool is_held;            /* h2_set_reading(false) */
     size_t held_bytes;
     bool asked_head, asked_connect; /* to origins: what the request's method was */
 
@@ -96,6 +95,7 @@ struct h2_stream {
     bool has_sent_trailers;
     bool is_sent;     /* to origins: the request's head has gone out */
     bool is_complete; /* nothing more will be queued */
+    bool has_gone;    /* END_STREAM has gone out */
     bool is_deferred; /* nghttp2 does not ask for the body until told that there is more */
     bool was_full;    /* so on_drained is due */
 };

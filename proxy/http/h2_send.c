@@ -232,7 +232,10 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
         (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0)
         return 0;
     stream = h2_find(h2, frame->hd.stream_id);
-    if (stream != NULL && stream->has_left && !stream->has_ended)
+    if (stream == NULL)
+        return 0;
+    stream->has_gone = true;
+    if (stream->has_left && !stream->has_ended)
         h2_reset(h2, stream->id, stream->leave_code);
     return 0;
 }
@@ -343,12 +346,11 @@ void h2_leave(struct h2_stream *stream, uint32_t code)
 {
     struct h2 *h2 = stream->h2;
     bool is_unsent = h2->role == H2_TO_ORIGIN && !stream->is_sent;
-    bool has_gone = nghttp2_session_get_stream_local_close(h2->session, stream->id) == 1;
 
     assert(!stream->has_left);
     stream->has_left = true;
     stream->leave_code = code;
     h2_set_reading(stream, true);
-    if (!stream->is_complete || is_unsent || has_gone)
+    if (!stream->is_complete || is_unsent || stream->has_gone)
         h2_reset(h2, stream->id, code);
 }
