@@ -21,3 +21,37 @@ void base64_add(struct strbuf *out, struct span bytes)
         strbuf_add(out, span_make(four, sizeof four));
     }
 }
+
+static bool digit_value(char c, unsigned *out_value)
+{
+    if (c >= 'A' && c <= 'Z')
+        *out_value = (unsigned)(c - 'A');
+    else if (c >= 'a' && c <= 'z')
+        *out_value = (unsigned)(c - 'a') + 26;
+    else if (c >= '0' && c <= '9')
+        *out_value = (unsigned)(c - '0') + 52;
+    else if (c == '+' || c == '/')
+        *out_value = c == '+' ? 62 : 63;
+    else
+        return false;
+    return true;
+}
+
+bool base64_read(struct strbuf *out, struct span text)
+{
+    unsigned bits = 0, value;
+
+    if (text.len != 0 && text.len % 4 == 0 && text.ptr[text.len - 1] == '=')
+        text.len -= text.ptr[text.len - 2] == '=' ? 2 : 1;
+    if (text.len % 4 == 1)
+        return false;
+    for (size_t i = 0; i < text.len; i++) {
+        if (!digit_value(text.ptr[i], &value))
+            return false;
+        bits = bits << 6 | value;
+        /* Of four digits the first completes no byte, each other one. */
+        if (i % 4 != 0)
+            strbuf_add_char(out, (char)(unsigned char)(bits >> (6 - 2 * (i % 4))));
+    }
+    return true;
+}

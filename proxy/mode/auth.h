@@ -22,7 +22,7 @@ struct auth;
 /* "USER:PASSWORD"; the first ':' ends the user, neither may be empty, both have 255 bytes at most (RFC 1929).
  * ERR_USAGE, without the password in its text. */
 bool auth_new(const char *text, struct auth **out_auth, struct err *err);
-void auth_free(struct auth *auth); /* NULL is fine; wipes the password */
+void auth_free(struct auth *auth); /* NULL is fine */
 
 /* auth NULL: nothing is demanded, always true. */
 bool auth_check(const struct auth *auth, struct span user, struct span password);

@@ -17,7 +17,7 @@ enum first_kind {
     FIRST_SOCKS5,
 };
 
-/* bytes: all that the client has sent so far. Looks at 24 at most. */
+/* bytes: all that the client has sent so far. Looks at 12 at most. */
 enum first_kind first_look(struct span bytes);
 
 #endif

@@ -9,7 +9,7 @@
  * client is let in without, and asked for its name only when it offers nothing else: some offer a password
  * that they do not have.
  *
- * Bounded: no message of a client has more than 600 bytes. No clock: the caller limits the time. */
+ * Bounded: a message of a client has 520 bytes at most. No clock: the caller limits the time. */
 #ifndef WEIR_MODE_SOCKS_H
 #define WEIR_MODE_SOCKS_H
 
@@ -44,7 +44,7 @@ void socks_free(struct socks *socks); /* NULL is fine */
 /* Eats any number of bytes, also one at a time, and no more than belong to the handshake: what a client sent
  * ahead of the reply stays (*out_used < bytes.len) and is for the target. Answers are appended to out, those
  * of a refusal too. SOCKS_REFUSED: err says why (ERR_PROTO: no SOCKS or a broken one; ERR_USAGE: what is not
- * offered; ERR_URL: a host that is none; ERR_FOUND: a wrong user or password). Not called again after READY
+ * offered, or a wrong user or password; ERR_URL: a host that is none). Not called again after READY
  * or REFUSED. */
 enum socks_answer socks_feed(struct socks *socks, struct span bytes, size_t *out_used, struct evbuffer *out,
                              struct err *err);
