@@ -53,6 +53,7 @@ setup_find_test() {
     setup_command sqlite3 sqlite3
     setup_command ip iproute2
     setup_command unshare util-linux
+    setup_command nft nftables
     setup_command mandoc mandoc
     setup_command zsh zsh
     setup_command node nodejs

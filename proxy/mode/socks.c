@@ -296,10 +296,12 @@ static bool take_message(struct socks *socks, struct evbuffer *out, struct err *
 /* The bytes that a SOCKS5 request has as far as len of it tell: more may turn out to follow. */
 static size_t request5_length(const unsigned char *bytes, size_t len)
 {
-    if (len < 4 && (len == 0 || bytes[0] == 5))
-        return 4;
+    if (len == 0)
+        return 1;
     if (bytes[0] != 5)
         return len; /* broken, said at once */
+    if (len < 4)
+        return 4;
     switch (bytes[3]) {
     case ADDRESS_IPV4:
         return 4 + 4 + 2;
@@ -316,7 +318,9 @@ static size_t login_length(const unsigned char *bytes, size_t len)
 {
     size_t before_password;
 
-    if (len != 0 && bytes[0] != LOGIN_VERSION)
+    if (len == 0)
+        return 1;
+    if (bytes[0] != LOGIN_VERSION)
         return len;
     if (len < 2)
         return 2;
