@@ -135,7 +135,7 @@ struct http_head *auth_demand(void)
 
 /* The value ends after the stars, the line where it did, filled with blanks: so its places stay, and not even
  * the length of a password is in the value. */
-static void mask_line(char *block, struct header *field)
+static void mask_field(char *block, struct header *field)
 {
     char *value = block + field->value_off;
     struct span rest;
@@ -155,5 +155,5 @@ void auth_mask(struct http_head *head)
 
     for (size_t i = headers_next(headers, SPAN("Proxy-Authorization"), 0); i < headers->count;
          i = headers_next(headers, SPAN("Proxy-Authorization"), i + 1))
-        mask_line(headers->block, &headers->items[i]);
+        mask_field(headers->block, &headers->items[i]);
 }

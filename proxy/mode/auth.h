@@ -42,8 +42,8 @@ enum auth_answer auth_check_head(const struct auth *auth, const struct http_head
  * body. The caller's. */
 struct http_head *auth_demand(void);
 
-/* Overwrites what Proxy-Authorization fields hold after their scheme by "***": before the tap sees the head,
- * after auth_check_head. */
+/* Overwrites what Proxy-Authorization fields hold after their scheme by "***": on requests to weir as a proxy
+ * that demands credentials, after auth_check_head, before the tap sees the head. */
 void auth_mask(struct http_head *head);
 
 #endif

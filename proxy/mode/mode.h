@@ -52,6 +52,13 @@ void mode_add_names(struct strbuf *out);
 bool mode_parse(const char *text, const char *default_mode, struct mode *out_mode, const char **out_address,
                 struct err *err);
 
+/* Whether clients of such a listener know that they speak with a proxy, and so can be asked who they are
+ * (auth.h). */
+static inline bool mode_can_ask(const struct mode *mode)
+{
+    return mode->kind == MODE_FORWARD || mode->kind == MODE_SOCKS5;
+}
+
 /* Adds what the origin of a reverse listener is sent as Host: "api.example.com", "[::1]:8443". */
 void mode_add_host(struct strbuf *out, const struct mode *mode);
 

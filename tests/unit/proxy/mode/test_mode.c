@@ -31,13 +31,13 @@ static void a_listener_may_have_a_mode_of_its_own(void **state)
     static const struct {
         const char *text, *address;
         enum mode_kind kind;
-        bool is_tls;
+        bool is_tls, can_ask;
     } cases[] = {
-        { "forward@127.0.0.1:1", "127.0.0.1:1", MODE_FORWARD, false },
-        { "https@[::1]:2", "[::1]:2", MODE_FORWARD, true },
-        { "SOCKS5@:3", ":3", MODE_SOCKS5, false },
-        { "transparent@0.0.0.0:4", "0.0.0.0:4", MODE_TRANSPARENT, false },
-        { "reverse:http://a@:5", ":5", MODE_REVERSE, false },
+        { "forward@127.0.0.1:1", "127.0.0.1:1", MODE_FORWARD, false, true },
+        { "https@[::1]:2", "[::1]:2", MODE_FORWARD, true, true },
+        { "SOCKS5@:3", ":3", MODE_SOCKS5, false, true },
+        { "transparent@0.0.0.0:4", "0.0.0.0:4", MODE_TRANSPARENT, false, false },
+        { "reverse:http://a@:5", ":5", MODE_REVERSE, false, false },
     };
 
     (void)state;
@@ -49,6 +49,7 @@ static void a_listener_may_have_a_mode_of_its_own(void **state)
         assert_true(mode_parse(cases[i].text, "socks5", &mode, &address, &err));
         assert_int_equal(mode.kind, cases[i].kind);
         assert_int_equal(mode.is_tls, cases[i].is_tls);
+        assert_int_equal(mode_can_ask(&mode), cases[i].can_ask);
         assert_string_equal(address, cases[i].address);
     }
 }
