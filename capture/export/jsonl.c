@@ -130,6 +130,7 @@ static void write_summary(struct json_out *json, const struct record *record)
     jout_member_int(json, "request_bytes", (int64_t)record->request_body.bytes);
     jout_member_int(json, "response_bytes", (int64_t)record->response_body.bytes);
     write_int_or_null(json, "duration_us", done != TAP_NEVER && done >= 0, done);
+    jout_member_bool(json, "sealed", record->flags & TAP_SEALED);
     jout_key(json, "error");
     if (record->error.len != 0)
         jout_bytes(json, record->error);

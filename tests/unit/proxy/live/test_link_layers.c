@@ -54,8 +54,8 @@ struct fixture {
 static struct tls_lab lab;
 static struct leaf *proxy_leaf, *origin_leaf;
 
-static const struct tls_target proxy_target = { "proxy.test", 443, { NULL, 0 } };
-static const struct tls_target origin_target = { "example.test", 443, { NULL, 0 } };
+static const struct tls_target proxy_target = { .host = "proxy.test", .port = 443 };
+static const struct tls_target origin_target = { .host = "example.test", .port = 443 };
 
 static void say(struct end *end, const char *text)
 {
