@@ -5,11 +5,12 @@
  * as they are after transfer decoding (HTTP/1's chunks, HTTP/2's frames taken off); each message is told to
  * a sink as soon as it is whole. Payloads are decoded: unmasked, inflated, out of a content coding.
  *
- * Memory is bounded whatever comes: a payload is kept up to max_message_bytes, its true size is counted on,
- * and it is told at its end, marked is_truncated. A compressed message is decoded up to MESSAGE_DECODED_MAX
- * times that limit, for its size alone, and no further (a decompression bomb); its note says so. Bytes that
- * break the protocol are told once, as MESSAGE_FAULT; from there on bytes are only counted
- * (messages_lost_bytes).
+ * Memory is bounded whatever comes (one payload under way, 16 KiB between two, and up to 60 KiB for the
+ * window once something came compressed): a payload is kept up to max_message_bytes, its true size is counted
+ * on, and it is told at its end, marked is_truncated. A compressed message is decoded up to
+ * MESSAGE_DECODED_MAX times that limit, for its size alone, and no further (a decompression bomb); its note
+ * says so. Bytes that break the protocol are told once, as MESSAGE_FAULT; from there on bytes are only
+ * counted (messages_lost_bytes).
  *
  * Sans-I/O. The owner's thread only. The sink may not feed or free the messages that it hears from. */
 #ifndef WEIR_HTTP_MESSAGES_H

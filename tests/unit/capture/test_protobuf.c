@@ -207,6 +207,13 @@ static void what_the_type_does_not_have_is_named_by_its_number(void **state)
                  "{\n  \"extra\": {\n    \"type_url\": \"x\",\n    \"value\": \"\"\n  }\n}");
 }
 
+static void what_is_over_32_bits_is_cut_off_a_32_bit_field(void **state)
+{
+    (void)state;
+    assert_named("shop.Order", SPAN("\x60\x85\x80\x80\x80\x10"), true, "{\n  \"delta\": -3\n}");
+    assert_named("shop.Order", SPAN("\xa8\x01\x85\x80\x80\x80\x10"), true, "{\n  \"u\": 5\n}");
+}
+
 static void numbers_that_json_has_not_are_strings(void **state)
 {
     (void)state;
@@ -268,6 +275,7 @@ int main(void)
         cmocka_unit_test(repeated_numbers_are_read_packed_or_not_or_both),
         cmocka_unit_test(nothing_of_a_field_that_came_twice_is_lost),
         cmocka_unit_test(what_the_type_does_not_have_is_named_by_its_number),
+        cmocka_unit_test(what_is_over_32_bits_is_cut_off_a_32_bit_field),
         cmocka_unit_test(numbers_that_json_has_not_are_strings),
         cmocka_unit_test(times_out_of_range_are_shown_as_they_came),
         cmocka_unit_test(damage_is_shown_at_its_place),

@@ -120,6 +120,34 @@ static void what_is_no_set_is_refused(void **state)
     assert_null(schema);
 }
 
+static void a_field_of_messages_that_names_an_enum_has_no_type(void **state)
+{
+    /* enum E; message M { M a = 1; E b = 2 (as a message); E c = 3; } */
+    struct span set = SPAN("\x0a\x37\x2a\x03\x0a\x01"
+                           "E"
+                           "\x22\x30\x0a\x01M"
+                           "\x12\x0d\x0a\x01"
+                           "a"
+                           "\x18\x01\x20\x01\x28\x0b\x32\x02.M"
+                           "\x12\x0d\x0a\x01"
+                           "b"
+                           "\x18\x02\x20\x01\x28\x0b\x32\x02.E"
+                           "\x12\x0d\x0a\x01"
+                           "c"
+                           "\x18\x03\x20\x01\x28\x0e\x32\x02.E");
+    struct protobuf_schema *schema = NULL;
+    const struct protobuf_type *type;
+    struct err err = { 0 };
+    (void)state;
+
+    assert_true(protobuf_schema_parse(set, &schema, &err));
+    type = protobuf_schema_find(schema, SPAN("M"));
+    assert_ptr_equal(protobuf_type_field(type, 1)->type, type);
+    assert_null(protobuf_type_field(type, 2)->type);
+    assert_string_equal(protobuf_type_field(type, 3)->type->full_name, ".E");
+    protobuf_schema_free(schema);
+}
+
 static void messages_within_messages_without_end_are_refused(void **state)
 {
     struct strbuf inner = STRBUF_EMPTY, outer = STRBUF_EMPTY;
@@ -181,6 +209,7 @@ int main(void)
         cmocka_unit_test(a_path_names_a_method),
         cmocka_unit_test(a_set_without_its_imports_leaves_types_unknown),
         cmocka_unit_test(what_is_no_set_is_refused),
+        cmocka_unit_test(a_field_of_messages_that_names_an_enum_has_no_type),
         cmocka_unit_test(messages_within_messages_without_end_are_refused),
         cmocka_unit_test(a_file_is_loaded_and_named_when_it_is_wrong),
     };
