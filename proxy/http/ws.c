@@ -299,7 +299,7 @@ static void inflate_tail(struct ws *ws)
 {
     static const unsigned char tail[] = { 0x00, 0x00, 0xff, 0xff };
     z_stream *zlib = &ws->zlib;
-    unsigned char out[INFLATE_BYTES];
+    unsigned char out[1];
 
     zlib->next_in = tail;
     zlib->avail_in = sizeof tail;
@@ -312,9 +312,8 @@ static void inflate_tail(struct ws *ws)
 
 static void end_inflating(struct ws *ws)
 {
-    if (!ws->data.is_damaged && ws->data.wire_size != 0 && !ws->is_at_last) {
+    if (!ws->data.is_damaged && ws->data.wire_size != 0 && !ws->is_at_last)
         inflate_tail(ws);
-    }
     if (!shares_window(ws)) {
         inflateReset(&ws->zlib);
         ws->is_window_lost = ws->is_at_last = false;
