@@ -529,6 +529,36 @@ static void the_frames_of_a_stream_are_counted(void **state)
     done(&talk);
 }
 
+/* What a profile does not say is on by default (RFC 9113 §6.5.2). */
+static void a_push_is_refused_also_under_a_profile_that_leaves_pushes_on(void **state)
+{
+    struct h2_profile profile = { .pseudo_order = "masp" };
+    struct h2_options options = usual;
+    struct strbuf frames = STRBUF_EMPTY;
+    struct talk talk;
+    struct err err;
+    size_t len;
+    (void)state;
+
+    options.profile = &profile;
+    begin_as(&talk, &options);
+    ask(&talk, "GET", BODY_NONE);
+    h2_write(talk.client.h2, talk.pipe, SIZE_MAX);
+    evbuffer_drain(talk.pipe, evbuffer_get_length(talk.pipe));
+    h2_frame(&frames, 4, 0, 0, SPAN_NONE);
+    h2_frame(&frames, 5, 4, 1,
+             SPAN("\0\0\0\x02\x82\x87\x84\x01\x01"
+                  "a"));
+    assert_true(h2_feed(talk.client.h2, strbuf_span(&frames), &err));
+    h2_write(talk.client.h2, talk.pipe, SIZE_MAX);
+    len = evbuffer_get_length(talk.pipe);
+    assert_true(len >= 13);
+    assert_memory_equal(evbuffer_pullup(talk.pipe, -1) + len - 13, "\0\0\x04\x03\0\0\0\0\x02\0\0\0\x08", 13);
+    evbuffer_drain(talk.pipe, len);
+    strbuf_clear(&frames);
+    done(&talk);
+}
+
 static void errors_have_names(void **state)
 {
     (void)state;
@@ -559,6 +589,7 @@ int main(void)
         cmocka_unit_test(what_a_client_shows_of_itself_is_seen_and_shown_again),
         cmocka_unit_test(a_profile_that_makes_no_sense_is_not_shown),
         cmocka_unit_test(the_frames_of_a_stream_are_counted),
+        cmocka_unit_test(a_push_is_refused_also_under_a_profile_that_leaves_pushes_on),
         cmocka_unit_test(errors_have_names),
     };
 
