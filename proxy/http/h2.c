@@ -3,7 +3,6 @@
  * it is, nghttp2 is not asked any more, and every stream ends: nothing of nghttp2's can then refer to one. */
 #include "proxy/http/h2.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "proxy/base/mem.h"

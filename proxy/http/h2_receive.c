@@ -3,7 +3,6 @@
  *
  * The hard part: a header section that is refused must still be read to its end, for the compression state is
  * the connection's. So the stream alone is reset, and nghttp2 is told to call no more about it. */
-#include <assert.h>
 #include <stdlib.h>
 
 #include "proxy/base/mem.h"
@@ -90,7 +89,6 @@ static void section_clear(struct h2_section *section)
     *section = (struct h2_section){ .wire_bytes = 0 };
 }
 
-/* NULL: one more than the guard lets pass. */
 static struct h2_stream *open_stream(struct h2 *h2, int32_t id)
 {
     static const nghttp2_extpri even = { .urgency = NGHTTP2_EXTPRI_DEFAULT_URGENCY, .inc = 1 };
@@ -212,8 +210,8 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     return 0;
 }
 
-/* nghttp2 would leave such a field out and go on: then the next one would read another message than was sent
- * (RFC 9113 §8.2.1 calls it malformed). */
+/* A field left out, as nghttp2's manual promises for want of this, would make another message than was sent;
+ * RFC 9113 §8.2.1 calls the whole malformed. */
 static int on_invalid_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
                              size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
                              void *self)
