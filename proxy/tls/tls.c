@@ -74,6 +74,8 @@ static void note_offer(struct tls *tls, const struct hello *hello)
     /* A list too long to be meant seriously is not noted. */
     strbuf_init(&tls->offered_alpn, 1024);
     strbuf_add(&tls->offered_alpn, hello->alpn);
+    hello_ja3(hello, tls->ja3);
+    hello_ja4(hello, tls->ja4);
 }
 
 /* Called once for a ClientHello, again after tls_go, and for the second ClientHello that follows a

@@ -198,6 +198,8 @@ static void add_server_role(struct strbuf *json, const struct tls *tls)
     strbuf_add_char(json, '{');
     add_member(json, "version", span_of(version_name(tls->offered_version)));
     add_list(json, "alpn", strbuf_span(&tls->offered_alpn));
+    add_member(json, "ja3", span_of(tls->ja3));
+    add_member(json, "ja4", span_of(tls->ja4));
     strbuf_add_char(json, '}');
 }
 

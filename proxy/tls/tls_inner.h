@@ -6,6 +6,7 @@
 
 #include "certs/client_cert.h"
 #include "proxy/base/strbuf.h"
+#include "proxy/tls/hello_hash.h"
 #include "proxy/tls/tls.h"
 #include "proxy/tls/tls_bio.h"
 #include "proxy/tls/tls_verify.h"
@@ -54,6 +55,7 @@ struct tls {
     char *offered_sni;
     struct strbuf offered_alpn;
     unsigned offered_version;
+    char ja3[JA3_BYTES], ja4[JA4_BYTES];
 
     struct tls_client *client; /* NULL in the server role */
     struct tls_sessions *sessions;

@@ -19,8 +19,8 @@
 
 struct tls_mirror;
 
-/* The caller's, to tls_mirror_unref, at best before client is freed. NULL: an offer too long to be meant
- * seriously; weir's defaults are to be used. The first of its kind costs some 0.5 ms, the next ones a few µs.
+/* The caller's, to tls_mirror_unref, which may be after client is freed. NULL: an offer too long to be meant
+ * seriously; weir's defaults are to be used. The first of its kind costs some 0.3 ms, the next ones a few µs.
  */
 struct tls_mirror *tls_mirror_get(struct tls_client *client, const struct hello *hello);
 struct tls_mirror *tls_mirror_ref(const struct tls_mirror *mirror); /* NULL is fine */

@@ -38,17 +38,21 @@ static void the_facts_are_those_of_the_connection(void **state)
 {
     (void)state;
     struct tls_pair pair;
-    char *facts;
+    char *facts, *expected;
 
     open_pair(&pair);
     pair.alpn = "h2";
     tls_pair_start(&pair);
     facts = tls_facts(pair.server.tls);
-    assert_string_equal(facts,
-                        "{\"version\":\"TLSv1.3\",\"cipher\":\"TLS_AES_256_GCM_SHA384\","
-                        "\"group\":\"x25519\",\"alpn\":\"h2\",\"resumed\":false,\"sni\":\"example.test\","
-                        "\"leaf_key\":\"ec\",\"offered\":{\"version\":\"TLSv1.3\","
-                        "\"alpn\":[\"h2\",\"http/1.1\"]}}");
+    expected = mem_printf("{\"version\":\"TLSv1.3\",\"cipher\":\"TLS_AES_256_GCM_SHA384\","
+                          "\"group\":\"x25519\",\"alpn\":\"h2\",\"resumed\":false,\"sni\":\"example.test\","
+                          "\"leaf_key\":\"ec\",\"offered\":{\"version\":\"TLSv1.3\","
+                          "\"alpn\":[\"h2\",\"http/1.1\"],\"ja3\":\"%s\",\"ja4\":\"%s\"}}",
+                          pair.server.tls->ja3, pair.server.tls->ja4);
+    assert_string_equal(facts, expected);
+    assert_int_equal(strlen(pair.server.tls->ja3), 32);
+    assert_int_equal(strncmp(pair.server.tls->ja4, "t13d", 4), 0);
+    mem_free(expected);
     mem_free(facts);
     facts = tls_facts(pair.client.tls);
     assert_non_null(strstr(facts, "\"sni\":\"example.test\",\"fingerprint_sha256\":\""));

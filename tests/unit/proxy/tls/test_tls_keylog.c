@@ -69,7 +69,7 @@ static unsigned count_lines(const char *label)
     rest = file_content_span(&content);
     assert_true(rest.len == 0 || span_ends(rest, SPAN("\n")));
     while (span_split(&rest, '\n', &line)) {
-        struct span word, random, secret;
+        struct span word = SPAN_NONE, random = SPAN_NONE, secret;
         assert_true(span_split(&line, ' ', &word) && span_split(&line, ' ', &random));
         secret = line;
         assert_int_equal(random.len, 64);
