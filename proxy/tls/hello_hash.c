@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 
@@ -26,15 +27,24 @@ static void digest(const char *name, const struct strbuf *text, size_t digits, c
         ERR_clear_error();
         return;
     }
-    for (size_t i = 0; i < digits / 2 && i < len; i++)
-        snprintf(out_hex + 2 * i, 3, "%02x", bytes[i]);
+    OPENSSL_buf2hexstr_ex(out_hex, digits + 1, NULL, bytes, digits / 2 < len ? digits / 2 : len, '\0');
+    for (char *at = out_hex; *at != '\0'; at++)
+        *at = (char)(*at >= 'A' ? *at - 'A' + 'a' : *at);
 }
 
 /* --- JA3: decimal numbers as they stand --- */
 
-static void add_decimal(struct strbuf *text, unsigned number, bool *is_first)
+static void add_decimal(struct strbuf *text, uint16_t number, bool *is_first)
 {
-    strbuf_printf(text, "%s%u", *is_first ? "" : "-", number);
+    char digits[6];
+    size_t at = sizeof digits;
+
+    do
+        digits[--at] = (char)('0' + number % 10);
+    while ((number /= 10) != 0);
+    if (!*is_first)
+        digits[--at] = '-';
+    strbuf_add(text, span_make(digits + at, sizeof digits - at));
     *is_first = false;
 }
 
@@ -95,11 +105,23 @@ static int compare_numbers(const void *a, const void *b)
     return (int)*(const uint16_t *)a - (int)*(const uint16_t *)b;
 }
 
+static void add_hex(struct strbuf *text, uint16_t number)
+{
+    static const char digits[] = "0123456789abcdef";
+    const char four[4] = { digits[number >> 12], digits[number >> 8 & 0xf], digits[number >> 4 & 0xf],
+                           digits[number & 0xf] };
+
+    strbuf_add(text, span_make(four, sizeof four));
+}
+
 static void add_sorted(struct strbuf *text, struct numbers *numbers)
 {
     qsort(numbers->items, numbers->count, sizeof numbers->items[0], compare_numbers);
-    for (size_t i = 0; i < numbers->count; i++)
-        strbuf_printf(text, "%s%04x", i == 0 ? "" : ",", numbers->items[i]);
+    for (size_t i = 0; i < numbers->count; i++) {
+        if (i != 0)
+            strbuf_add_char(text, ',');
+        add_hex(text, numbers->items[i]);
+    }
 }
 
 static unsigned counted(size_t count)
@@ -171,7 +193,8 @@ void hello_ja4(const struct hello *hello, char out_ja4[JA4_BYTES])
     while (hello_next_number(&rest, &number)) {
         if (hello_is_grease(number))
             continue;
-        strbuf_printf(&text, "%c%04x", is_first ? '_' : ',', number);
+        strbuf_add_char(&text, is_first ? '_' : ',');
+        add_hex(&text, number);
         is_first = false;
     }
     digest_or_zeroes(&text, extensions.count == 0, extension_hex);
