@@ -605,6 +605,14 @@ bool tls_cert_requested(const struct tls *tls)
     return tls->is_cert_requested;
 }
 
+/* OpenSSL shows none when it can't sign in a way that the origin takes. */
+bool tls_cert_shown(const struct tls *tls)
+{
+    int how;
+
+    return tls->own_cert != NULL && SSL_get_signature_type_nid(tls->ssl, &how) == 1;
+}
+
 bool tls_is_verified(const struct tls *tls)
 {
     return tls->client != NULL && tls->state == TLS_OPEN && tls->why == NULL &&

@@ -75,6 +75,7 @@ struct span tls_alpn(const struct tls *tls); /* what was agreed; empty: none */
 /* Did the other side refuse our certificate? The alert's number (RFC 8446 §6) that ended it, 0: none came. */
 unsigned tls_alert_received(const struct tls *tls);
 bool tls_cert_requested(const struct tls *tls); /* client role: the origin asked for a client certificate */
+bool tls_cert_shown(const struct tls *tls);     /* client role: and was given one (see client_cert.h) */
 bool tls_is_verified(const struct tls *tls);    /* client role */
 /* The facts as one JSON object, see tap.h; the caller's, to mem_free. */
 char *tls_facts(const struct tls *tls);

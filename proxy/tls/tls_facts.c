@@ -152,14 +152,6 @@ static void add_origin_cert(struct strbuf *json, const X509 *cert)
     add_alt_names(json, cert);
 }
 
-/* OpenSSL shows none when it can't sign in a way that the origin takes. */
-static bool was_cert_shown(const struct tls *tls)
-{
-    int how;
-
-    return tls->own_cert != NULL && SSL_get_signature_type_nid(tls->ssl, &how) == 1;
-}
-
 static void add_client_role(struct strbuf *json, const struct tls *tls)
 {
     const X509 *cert = tls->refused_cert != NULL ? tls->refused_cert : SSL_get0_peer_certificate(tls->ssl);
@@ -171,7 +163,7 @@ static void add_client_role(struct strbuf *json, const struct tls *tls)
     add_member(json, "why", span_of(tls->why));
     if (tls->is_cert_requested)
         add_bool(json, "cert_requested", true);
-    if (was_cert_shown(tls))
+    if (tls_cert_shown(tls))
         add_distinguished_name(json, "client_certificate",
                                X509_get_subject_name(client_cert_x509(tls->own_cert)));
     if (tls->mirror != NULL) {

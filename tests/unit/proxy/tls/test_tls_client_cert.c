@@ -101,6 +101,7 @@ static void assert_shown(struct tls_pair *pair, const X509 *expected)
     char *facts = tls_facts(pair->client.tls);
 
     assert_true(tls_cert_requested(pair->client.tls));
+    assert_int_equal(tls_cert_shown(pair->client.tls), expected != NULL);
     assert_int_equal(seen != NULL, expected != NULL);
     assert_int_equal(strstr(facts, "\"client_certificate\":\"CN = ") != NULL, expected != NULL);
     assert_int_equal(tls_is_open(pair->server.tls), expected != NULL);
@@ -142,6 +143,28 @@ static void an_origin_that_does_not_ask_gets_none(void **state)
     assert_null(strstr(facts, "client_certificate"));
     assert_null(strstr(facts, "cert_requested"));
     mem_free(facts);
+    tls_pair_close(&pair);
+}
+
+/* The origin may ask when a request has come for which it wants to know (RFC 8446 §4.6.2). */
+static void it_is_shown_after_the_handshake_too(void **state)
+{
+    (void)state;
+    struct tls_pair pair;
+    SSL *origin;
+
+    tls_pair_open(&pair, &lab, client, NULL, "api.corp.test", "\x02h2");
+    SSL_set_post_handshake_auth(pair.client.tls->ssl, 1);
+    tls_pair_start(&pair);
+    origin = pair.server.tls->ssl;
+    assert_false(tls_cert_requested(pair.client.tls));
+    SSL_set_verify(origin, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, take_any);
+    assert_int_equal(SSL_verify_client_post_handshake(origin), 1);
+    assert_int_equal(SSL_do_handshake(origin), 1);
+    tls_pair_run(&pair);
+    assert_shown(&pair, leaf_x509(own));
+    tls_pair_send(&pair, &pair.client, SPAN("ping"), 1);
+    assert_string_equal(strbuf_text(&pair.server.plain), "ping");
     tls_pair_close(&pair);
 }
 
@@ -263,6 +286,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_origin_that_asks_gets_the_one_for_its_host_and_port),
         cmocka_unit_test(an_origin_that_does_not_ask_gets_none),
+        cmocka_unit_test(it_is_shown_after_the_handshake_too),
         cmocka_unit_test(it_is_shown_only_if_the_origin_takes_its_signature),
         cmocka_unit_test(a_mirrored_client_shows_it_too),
         cmocka_unit_test(a_weak_one_is_shown_as_it_is),
