@@ -25,6 +25,11 @@ static const struct name group_names[] = {
     { 0x11ed, "SecP384r1MLKEM1024" },
     { 0x6399, "X25519Kyber768Draft00" },
 };
+static const struct name signature_names[] = {
+    { 0x0904, "mldsa44" },
+    { 0x0905, "mldsa65" },
+    { 0x0906, "mldsa87" },
+};
 static const struct name extension_names[] = {
     { 1, "max_fragment_length" },
     { HELLO_EXT_STATUS_REQUEST, "status_request" },
@@ -48,6 +53,7 @@ static const struct name extension_names[] = {
     { 17513, "application_settings" },
     { 17613, "application_settings" },
     { 30032, "channel_id" },
+    { 51764, "trust_anchors" },
     { 65037, "encrypted_client_hello" },
     { HELLO_EXT_RENEGOTIATION, "renegotiation_info" },
 };
@@ -86,11 +92,21 @@ static const char *extension_name(SSL *ssl, uint16_t number)
     return find_name(extension_names, sizeof extension_names / sizeof extension_names[0], number);
 }
 
-static const char *no_name(SSL *ssl, uint16_t number)
+static const char *signature_name(SSL *ssl, uint16_t number)
 {
     (void)ssl;
-    (void)number;
-    return NULL;
+    return find_name(signature_names, sizeof signature_names / sizeof signature_names[0], number);
+}
+
+static const char *version_name(SSL *ssl, uint16_t number)
+{
+    static const struct name names[] = {
+        { SSL3_VERSION, "SSLv3" },     { TLS1_VERSION, "TLSv1" },     { TLS1_1_VERSION, "TLSv1.1" },
+        { TLS1_2_VERSION, "TLSv1.2" }, { TLS1_3_VERSION, "TLSv1.3" },
+    };
+
+    (void)ssl;
+    return find_name(names, sizeof names / sizeof names[0], number);
 }
 
 /* --- The lists of a hello, each with its own way to go on --- */
@@ -140,11 +156,11 @@ struct list {
 
 static const struct list lists[] = {
     /* in the order in which a person cares */
-    { "version", "versions", list_of_versions, hello_next_number, no_name },
+    { "version", "versions", list_of_versions, hello_next_number, version_name },
     { "suite", "suites", list_of_suites, hello_next_number, suite_name },
     { "group", "groups", list_of_groups, hello_next_number, group_name },
     { "key share", "key shares", list_of_shares, hello_next_share, group_name },
-    { "signature algorithm", "signature algorithms", list_of_signatures, hello_next_number, no_name },
+    { "signature algorithm", "signature algorithms", list_of_signatures, hello_next_number, signature_name },
     { "extension", "extensions", list_of_extensions, next_extension, extension_name },
 };
 #define LIST_COUNT (sizeof lists / sizeof lists[0])

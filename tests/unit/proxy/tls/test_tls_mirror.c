@@ -283,7 +283,7 @@ static void browser_says(char grease, bool is_shuffled, bool is_resuming, struct
     add_extension(&extensions, 10, span_make(groups, sizeof groups));
     add_extension(&extensions, 43, span_make(versions, sizeof versions));
     add_extension(&extensions, 51, span_make(shares, sizeof shares));
-    add_extension(&extensions, 13, SPAN("\x00\x08\x04\x03\x08\x04\x04\x01\x02\x01"));
+    add_extension(&extensions, 13, SPAN("\x00\x0a\x09\x04\x04\x03\x08\x04\x04\x01\x02\x01"));
     add_extension(&extensions, 11, SPAN("\x01\x00"));
     add_extension(&extensions, 23, SPAN(""));
     add_extension(&extensions, 35, SPAN(""));
@@ -328,7 +328,8 @@ static void what_openssl_does_not_know_is_left_out_and_told(void **state)
                 hello_offers(&ours.hello, HELLO_EXT_STATUS_REQUEST));
     assert_false(hello_offers(&ours.hello, HELLO_EXT_ENCRYPT_THEN_MAC));
     assert_non_null(strstr(
-        facts, "\"mirrored\":true,\"left_out\":[\"group X25519MLKEM768\",\"key share X25519MLKEM768\","
+        facts, "\"mirrored\":true,\"left_out\":[\"group X25519MLKEM768\",\"key share "
+               "X25519MLKEM768\",\"signature algorithm mldsa44\","
                "\"extension renegotiation_info\",\"extension application_settings\","
                "\"extension compress_certificate\",\"order of extensions\",\"point formats\",\"GREASE\"],"
                "\"added\":[\"suite TLS_EMPTY_RENEGOTIATION_INFO_SCSV\"]}"));
