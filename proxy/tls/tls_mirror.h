@@ -1,10 +1,9 @@
 /* tls_mirror: what a client's ClientHello offers, to be offered to the origin in its place.
  *
  * Versions, suites, groups, signature algorithms and extensions as far as OpenSSL can say them, in the
- * client's order. What it can't say is found by comparing its ClientHello with the client's, and stands in
- * the facts of the connection (tls_facts). ALPN and SNI are the caller's: see struct tls_target. A client is
- * offered no more by its mirror than it has offered itself, and no less is verified of the origin's
- * certificate.
+ * client's order. What it can't say, and what it says besides, is found by comparing its ClientHello with the
+ * client's, and stands in the facts of the connection (tls_facts). ALPN and SNI are the caller's: see struct
+ * tls_target. However weak the offer, the origin's certificate is verified as strictly as by weir's defaults.
  *
  * Made once for each way of offering, kept in the tls_client (bounded, the least recently used go first), and
  * immutable: shared by all workers. What differs from one connection of a client to the next (GREASE, the
@@ -19,8 +18,9 @@
 
 struct tls_mirror;
 
-/* The caller's, to tls_mirror_unref, which may be after client is freed. NULL: an offer too long to be meant
- * seriously; weir's defaults are to be used. The first of its kind costs some 0.3 ms, the next ones a few µs.
+/* hello is read and not kept. The caller's, to tls_mirror_unref, which may be after client is freed. NULL: an
+ * offer too long to be meant seriously; weir's defaults are to be used. The first of its kind costs some 0.3
+ * ms, the next ones a few µs.
  */
 struct tls_mirror *tls_mirror_get(struct tls_client *client, const struct hello *hello);
 struct tls_mirror *tls_mirror_ref(const struct tls_mirror *mirror); /* NULL is fine */
