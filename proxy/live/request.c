@@ -56,10 +56,22 @@ static void attached(struct request *r)
 
 static void find_upstream(struct request *r, const struct upstream_key *key, bool only_fresh);
 
+/* A WebSocket as a stream (RFC 8441), which no HTTP/1 connection can carry. */
+static bool needs_stream(const struct request *r)
+{
+    return r->exchange->request_head->protocol.ptr != NULL;
+}
+
 static void on_upstream_open(void *self, struct upstream *u)
 {
     struct request *r = self;
 
+    if (!u->speaks_h2 && needs_stream(r)) {
+        r->upstream = NULL;
+        upstream_close(u);
+        exchange_answer(r->exchange, 501, "the origin speaks HTTP/1.1 here, which has no extended CONNECT");
+        return;
+    }
     if (u->speaks_h2) {
         r->upstream = NULL;
         r->ride = ride_start(u, r->exchange, profile_of(r));
@@ -169,7 +181,9 @@ static void find_upstream(struct request *r, const struct upstream_key *key, boo
         upstream_join(u, &r->wait, &wait_user, r);
         return;
     }
-    u = only_fresh ? NULL : take_idle(c, key, http_method_is_idempotent(r->exchange->request_head->method));
+    u = only_fresh || needs_stream(r)
+            ? NULL
+            : take_idle(c, key, http_method_is_idempotent(r->exchange->request_head->method));
     if (u != NULL) {
         r->upstream = u;
         upstream_run(u, r->exchange, true);
@@ -391,6 +405,8 @@ static void route_inner(struct request *r, struct http_head *head)
 
     if (strcmp(c->target.host, SELF_HOST) == 0)
         begin_answer(r, head, head->target, ANSWER_SELF);
+    else if (c->h2 != NULL && span_eq(head->method, SPAN("CONNECT")) && head->protocol.ptr == NULL)
+        begin_answer(r, head, head->target, ANSWER_NO_TUNNEL);
     else
         begin_request(r, head, &c->target, head->target, &c->key, SPAN_NONE);
 }

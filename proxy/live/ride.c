@@ -119,6 +119,19 @@ void ride_fail_all(struct upstream *u, int status, enum cut how, const char *err
     }
 }
 
+/* Whether WebSockets may be streams (RFC 8441) is known once it has answered: for the next client. */
+static void remember(struct upstream *u)
+{
+    struct origin_key key = { u->key.target.host, u->key.target.port, u->key.name,
+                              tls_mirror_id(u->key.mirror) };
+
+    if (u->is_remembered || u->link.tls == NULL)
+        return;
+    u->is_remembered = true;
+    origins_alpn_put(u->live->shared->origins, &key, SPAN("h2"),
+                     h2_takes_connect(u->h2) ? EXTENDED_CONNECT_YES : EXTENDED_CONNECT_NO);
+}
+
 /* --- codec to exchange ---------------------------------------------------------------------------------- */
 
 static void on_response(void *self, struct http_head *head)
@@ -126,6 +139,7 @@ static void on_response(void *self, struct http_head *head)
     struct ride *ride = self;
 
     count_bytes(ride);
+    remember(ride->upstream);
     exchange_response_head(ride->exchange, head);
     mark(ride);
 }

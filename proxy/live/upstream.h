@@ -93,10 +93,11 @@ struct upstream {
     TAILQ_ENTRY(upstream) in_pool;
     bool is_pooled; /* in the pool: idle, or shared */
     bool is_shared;
-    bool speaks_h2;   /* once it is open */
-    bool is_carrying; /* has had a ride: its next one is on a connection that may be dead */
-    bool is_settling; /* settling its rides, or about to */
-    bool is_writing;  /* about to write their frames */
+    bool is_remembered; /* what it speaks, by origins.h */
+    bool speaks_h2;     /* once it is open */
+    bool is_carrying;   /* has had a ride: its next one is on a connection that may be dead */
+    bool is_settling;   /* settling its rides, or about to */
+    bool is_writing;    /* about to write their frames */
     struct err err;
 };
 

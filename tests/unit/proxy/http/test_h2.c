@@ -368,6 +368,31 @@ static void what_was_ended_still_goes_when_its_owner_leaves(void **state)
     done(&talk);
 }
 
+static void what_there_is_of_an_answer_goes_before_its_reset(void **state)
+{
+    struct talk talk;
+    struct told_stream *served;
+    (void)state;
+
+    begin(&talk);
+    ask(&talk, "GET", BODY_NONE);
+    ask(&talk, "GET", BODY_NONE);
+    settle(&talk);
+    served = talk.server.streams[0];
+    answer(served, 200, BODY_CHUNKED);
+    h2_send_body(served->stream, SPAN("half"));
+    h2_leave(served->stream, H2_INTERNAL_ERROR);
+    served = talk.server.streams[1];
+    answer(served, 200, BODY_CHUNKED); /* not even a byte of its body */
+    h2_leave(served->stream, H2_CANCEL);
+    settle(&talk);
+    told(&talk, &talk.client,
+         "1 response 200 chunked\n1 body half\n1 closed INTERNAL_ERROR\n2 response 200 chunked\n2 closed "
+         "CANCEL\n");
+    assert_true(h2_is_idle(talk.server.h2));
+    done(&talk);
+}
+
 static void a_reset_without_error_that_cuts_is_a_cut(void **state)
 {
     struct talk talk;
@@ -581,6 +606,7 @@ int main(void)
         cmocka_unit_test(a_plain_connect_has_no_scheme_and_no_path),
         cmocka_unit_test(who_leaves_resets_with_its_code),
         cmocka_unit_test(what_was_ended_still_goes_when_its_owner_leaves),
+        cmocka_unit_test(what_there_is_of_an_answer_goes_before_its_reset),
         cmocka_unit_test(a_reset_without_error_that_cuts_is_a_cut),
         cmocka_unit_test(a_request_that_was_not_sent_is_taken_back),
         cmocka_unit_test(a_refused_stream_says_so),
