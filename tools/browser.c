@@ -1,74 +1,137 @@
 #include "tools/browser.h"
 
-#include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-#include "certs/leaf.h"
-#include "proxy/base/base64.h"
 #include "proxy/base/mem.h"
+#include "proxy/base/span.h"
+#include "proxy/base/strbuf.h"
+#include "tools/chromium.h"
+#include "tools/firefox.h"
 
-#define PROFILE_SWITCH "--user-data-dir="
+/* In the order in which they are looked for. */
+static const struct {
+    const char *name; /* for --browser */
+    enum browser_family family;
+    const char *programs[4];
+} browsers[] = {
+    { "chromium", BROWSER_CHROMIUM, { "chromium", "chromium-browser" } },
+    { "chrome",
+      BROWSER_CHROMIUM,
+      { "google-chrome", "google-chrome-stable", "google-chrome-beta", "chrome" } },
+    { "edge", BROWSER_CHROMIUM, { "microsoft-edge", "microsoft-edge-stable" } },
+    { "brave", BROWSER_CHROMIUM, { "brave-browser", "brave" } },
+    { "vivaldi", BROWSER_CHROMIUM, { "vivaldi", "vivaldi-stable" } },
+    { "firefox", BROWSER_FIREFOX, { "firefox", "firefox-esr" } },
+};
 
-bool browser_is_chromium(const char *command)
+#define BROWSER_COUNT (sizeof browsers / sizeof browsers[0])
+#define PROGRAM_COUNT (sizeof browsers[0].programs / sizeof browsers[0].programs[0])
+
+enum browser_family browser_family(const char *command)
 {
-    static const char *const names[] = {
-        "chromium",       "chromium-browser",      "chrome",
-        "google-chrome",  "google-chrome-stable",  "google-chrome-beta",
-        "microsoft-edge", "microsoft-edge-stable", "brave-browser",
-        "vivaldi",        "vivaldi-stable",
-    };
     const char *slash = strrchr(command, '/');
+    const char *name = slash != NULL ? slash + 1 : command;
 
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (strcmp(slash != NULL ? slash + 1 : command, names[i]) == 0)
+    for (size_t i = 0; i < BROWSER_COUNT; i++) {
+        for (size_t k = 0; k < PROGRAM_COUNT && browsers[i].programs[k] != NULL; k++) {
+            if (strcmp(browsers[i].programs[k], name) == 0)
+                return browsers[i].family;
+        }
+    }
+    return BROWSER_NONE;
+}
+
+/* --- finding ------------------------------------------------------------------------------------------- */
+
+static bool is_program(const char *path)
+{
+    struct stat status;
+
+    return stat(path, &status) == 0 && S_ISREG(status.st_mode) && access(path, X_OK) == 0;
+}
+
+/* Where PATH has the program; for mem_free. NULL: nowhere. */
+static char *find_in_path(const char *program)
+{
+    const char *path = getenv("PATH");
+    struct span rest = span_of(path != NULL ? path : "/usr/local/bin:/usr/bin:/bin"), dir;
+
+    while (span_split(&rest, ':', &dir)) {
+        char *file = mem_printf("%.*s/%s", SPAN_ARG(dir), program);
+        if (dir.len != 0 && is_program(file))
+            return file;
+        mem_free(file);
+    }
+    return NULL;
+}
+
+/* name NULL: any. */
+static char *find_named(const char *name)
+{
+    for (size_t i = 0; i < BROWSER_COUNT; i++) {
+        if (name != NULL && strcmp(browsers[i].name, name) != 0)
+            continue;
+        for (size_t k = 0; k < PROGRAM_COUNT && browsers[i].programs[k] != NULL; k++) {
+            char *file = find_in_path(browsers[i].programs[k]);
+            if (file != NULL)
+                return file;
+        }
+    }
+    return NULL;
+}
+
+static bool is_name(const char *text)
+{
+    for (size_t i = 0; i < BROWSER_COUNT; i++) {
+        if (strcmp(browsers[i].name, text) == 0)
             return true;
+    }
     return false;
 }
 
-static bool trust_switch(const struct ca *ca, char **out_switch, struct err *err)
+static bool unknown_browser(const char *wanted, struct err *err)
 {
-    unsigned char digest[32];
-    struct strbuf text = STRBUF_EMPTY;
-    struct leaf *leaf;
-    bool ok;
+    struct strbuf names = STRBUF_EMPTY;
 
-    if (!leaf_forge(ca, "weir.test", ca_key_type(ca), &leaf, err))
-        return false;
-    ok = leaf_key_digest(leaf, digest, err);
-    if (ok) {
-        strbuf_add_str(&text, "--ignore-certificate-errors-spki-list=");
-        base64_add(&text, span_make(digest, sizeof digest));
-        *out_switch = strbuf_detach(&text);
-    }
-    strbuf_clear(&text);
-    leaf_unref(leaf);
-    return ok;
+    for (size_t i = 0; i < BROWSER_COUNT; i++)
+        strbuf_printf(&names, "%s%s", i == 0 ? "" : i + 1 < BROWSER_COUNT ? ", " : " and ", browsers[i].name);
+    err_set(err, ERR_USAGE, "'%s' is no browser that weir knows; it knows %s", wanted, strbuf_text(&names));
+    strbuf_clear(&names);
+    return false;
 }
 
-bool browser_chromium_argv(char *const *argv, const char *proxy, const struct ca *ca, const char *dir,
-                           char ***out_argv, struct err *err)
+char *browser_find(const char *wanted, struct err *err)
 {
-    bool has_profile = false;
-    size_t count = 0, next = 0;
-    char *trust, **all;
+    char *file;
 
-    if (!trust_switch(ca, &trust, err))
-        return false;
-    for (; argv[count] != NULL; count++)
-        has_profile = has_profile || strncmp(argv[count], PROFILE_SWITCH, sizeof PROFILE_SWITCH - 1) == 0;
-    all = mem_array(char *, count + 8);
-    all[next++] = mem_strdup(argv[0]);
-    all[next++] = mem_printf("--proxy-server=http://%s", proxy);
-    all[next++] = mem_strdup("--proxy-bypass-list=<-loopback>");
-    all[next++] = trust;
-    all[next++] = mem_strdup("--disable-quic");
-    all[next++] = mem_strdup("--no-first-run");
-    if (!has_profile)
-        all[next++] = mem_printf(PROFILE_SWITCH "%s/profile", dir);
-    for (size_t i = 1; i < count; i++)
-        all[next++] = mem_strdup(argv[i]);
-    *out_argv = all;
-    return true;
+    if (wanted != NULL && !is_name(wanted) && browser_family(wanted) == BROWSER_NONE) {
+        unknown_browser(wanted, err);
+        return NULL;
+    }
+    if (wanted == NULL || is_name(wanted))
+        file = find_named(wanted);
+    else if (strchr(wanted, '/') == NULL)
+        file = find_in_path(wanted);
+    else
+        file = is_program(wanted) ? mem_strdup(wanted) : NULL;
+    if (file == NULL && wanted != NULL)
+        err_set(err, ERR_FOUND, "there is no browser '%s' here", wanted);
+    else if (file == NULL)
+        err_set(err, ERR_FOUND,
+                "there is no browser in PATH: install chromium or firefox, or name one with "
+                "--browser PATH");
+    return file;
+}
+
+/* --- leading ------------------------------------------------------------------------------------------- */
+
+bool browser_argv(char *const *argv, const struct browser_route *route, char ***out_argv, struct err *err)
+{
+    return browser_family(argv[0]) == BROWSER_FIREFOX ? firefox_argv(argv, route, out_argv, err)
+                                                      : chromium_argv(argv, route, out_argv, err);
 }
 
 void browser_argv_free(char **argv)
@@ -78,4 +141,19 @@ void browser_argv_free(char **argv)
     for (char **at = argv; *at != NULL; at++)
         mem_free(*at);
     mem_free(argv);
+}
+
+char **browser_env(const char *command, const char *dir)
+{
+    bool is_firefox = browser_family(command) == BROWSER_FIREFOX;
+    size_t count = 0, next = 0;
+    char **env;
+
+    while (is_firefox && firefox_env[count] != NULL)
+        count++;
+    env = mem_array(char *, count + 2);
+    env[next++] = mem_printf("TMPDIR=%s", dir);
+    for (size_t i = 0; i < count; i++)
+        env[next++] = mem_strdup(firefox_env[i]);
+    return env;
 }

@@ -1,9 +1,10 @@
-/* capture: the proxy and the recorder plugged together, until a signal or COMMAND's end.
+/* The proxy and the recorder plugged together, until a signal or COMMAND's end.
  *
  * The main thread takes signals from a descriptor, so that they meet the rest of its work in one poll();
  * while it stops the proxy, which blocks, a handler notes that somebody is in a hurry. What is begun is ended
  * in the reverse order, on every way out: proxy, capture, COMMAND's files. */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -26,6 +27,7 @@
 #include "tools/browser.h"
 #include "tools/bundles.h"
 #include "tools/capture_args.h"
+#include "tools/cmd_capture.h"
 #include "tools/command.h"
 #include "tools/config.h"
 #include "tools/lan.h"
@@ -41,6 +43,8 @@
 #define SHOW_EVERY_US (50 * 1000)
 /* How often the status line may change by itself. */
 #define STATUS_EVERY_US (500 * 1000)
+/* What a browser gets to end by itself; then it is killed. */
+#define BROWSER_END_US (5 * 1000 * 1000)
 /* What the reader of our output gets for the last lines, should it be slow. */
 #define LAST_LINES_MS 1000
 
@@ -58,10 +62,15 @@ struct run {
     struct view *view; /* NULL: --quiet */
     struct bundles *bundles;
     struct rlimit descriptors; /* as weir was started */
+    char *const *command;      /* what is run, and ends the capture; NULL: nothing */
+    bool is_browser;           /* command is: apart from our terminal, and ended by us */
+    bool is_ending;            /* the browser has been told to end */
+    uint64_t kill_at_us;       /* when it has had its time for that; 0: it need not be watched */
+    int output_fd;             /* what the browser says; -1: no browser */
     int signal_fd;
     size_t route;   /* the listener that COMMAND is led to */
-    pid_t child;    /* 0: no COMMAND, or not yet */
-    bool has_begun; /* everything is started, COMMAND too */
+    pid_t child;    /* 0: no command, or not yet */
+    bool has_begun; /* everything is started, the command too */
 };
 
 /* --- on the workers ------------------------------------------------------------------------------------ */
@@ -158,7 +167,7 @@ static void handled_signals(const struct run *run, sigset_t *out_set)
     sigaddset(out_set, SIGHUP);
     sigaddset(out_set, SIGUSR1);
     sigaddset(out_set, SIGUSR2);
-    if (run->args->command != NULL) {
+    if (run->command != NULL) {
         sigaddset(out_set, SIGQUIT);
         sigaddset(out_set, SIGCHLD);
     }
@@ -187,7 +196,7 @@ static void hurry_at_signals(const struct run *run)
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGHUP);
     /* A terminal's Ctrl-C was for COMMAND, which has ended. */
-    if (run->args->command == NULL)
+    if (run->command == NULL || run->is_browser)
         sigaddset(&set, SIGINT);
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGHUP, &action, NULL);
@@ -202,6 +211,14 @@ static void set_paused(struct run *run, bool is_paused)
     capture_set_paused(run->capture, is_paused);
     if (run->view != NULL)
         view_set_paused(run->view, is_paused);
+}
+
+/* A first signal asks the browser to end, a second one does not ask. */
+static void end_browser(struct run *run)
+{
+    launch_signal_group(run->child, run->is_ending ? SIGKILL : SIGTERM);
+    run->kill_at_us = run->is_ending ? 0 : clock_mono_us() + BROWSER_END_US;
+    run->is_ending = true;
 }
 
 /* Reads the signals that have come. False: it is over, *status is the exit status so far. */
@@ -220,6 +237,8 @@ static bool take_signals(struct run *run, unsigned *ends, int *status)
                 *status = launch_exit_status(wait_status);
                 return false;
             }
+        } else if (run->is_browser) {
+            end_browser(run);
         } else if (run->child != 0) {
             launch_pass_on(run->child, number);
             /* A COMMAND that stays in spite of SIGTERM or SIGHUP is left behind at the second. */
@@ -255,6 +274,8 @@ static int wait_for_end(struct run *run)
         uint64_t now_us = clock_mono_us();
         int timeout_ms = -1;
 
+        if (run->kill_at_us != 0 && now_us >= run->kill_at_us)
+            end_browser(run);
         if (run->view != NULL && now_us < next_show_us) {
             timeout_ms = (int)((next_show_us - now_us) / 1000) + 1;
         } else if (run->view != NULL) {
@@ -266,6 +287,8 @@ static int wait_for_end(struct run *run)
             fds[1].fd = view_fd(run->view);
             timeout_ms = STATUS_EVERY_US / 1000;
         }
+        if (run->kill_at_us != 0 && (timeout_ms < 0 || timeout_ms > STATUS_EVERY_US / 1000))
+            timeout_ms = STATUS_EVERY_US / 1000;
         if (poll(fds, 2, timeout_ms) == 0 && run->view != NULL && fds[1].fd >= 0)
             show(run);
     }
@@ -325,7 +348,7 @@ static bool start_proxy(struct run *run, struct err *err)
 /* COMMAND is led to the first listener that is an HTTP proxy. */
 static bool find_route(struct run *run, struct err *err)
 {
-    if (run->args->command == NULL)
+    if (run->command == NULL)
         return true;
     for (; run->route < run->asked.proxy.listen_count; run->route++) {
         if (capture_args_is_forward(&run->asked, run->route))
@@ -335,30 +358,46 @@ static bool find_route(struct run *run, struct err *err)
                    "a command is led through a listener of mode forward: give one more '--listen'");
 }
 
+static bool open_output(struct run *run, struct err *err)
+{
+    char *path = mem_printf("%s/output", bundles_dir(run->bundles));
+
+    run->output_fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
+    if (run->output_fd < 0)
+        err_sys(err, errno, "making '%s'", path);
+    mem_free(path);
+    return run->output_fd >= 0;
+}
+
 static bool start_command(struct run *run, int *out_status, struct err *err)
 {
+    bool is_known = browser_family(run->command[0]) != BROWSER_NONE, ok = true;
     struct strbuf proxy = STRBUF_EMPTY;
     struct launch_route route;
-    char **env, **argv = NULL;
-    bool ok = true;
+    char **env, **more = NULL, **argv = NULL;
 
-    if (!bundles_make(run->ca, &run->bundles, err))
+    if (!bundles_make(run->ca, &run->bundles, err) || (run->is_browser && !open_output(run, err)))
         return false;
     lan_add_local(&proxy, proxy_listener_name(run->proxy, run->route));
+    if (is_known) {
+        struct browser_route to_us = { strbuf_text(&proxy), run->ca, bundles_dir(run->bundles) };
+        ok = browser_argv(run->command, &to_us, &argv, err);
+        more = browser_env(run->command[0], bundles_dir(run->bundles));
+    }
     route = (struct launch_route){
         .proxy = strbuf_text(&proxy),
         .proxy_auth = run->asked.proxy_auth,
         .pem_path = bundles_pem_path(run->bundles),
         .jks_path = bundles_jks_path(run->bundles),
         .jks_password = BUNDLE_JKS_PASSWORD,
+        .more = more,
     };
     env = launch_env(environ, &route);
-    if (browser_is_chromium(run->args->command[0]))
-        ok = browser_chromium_argv(run->args->command, route.proxy, run->ca, bundles_dir(run->bundles), &argv,
-                                   err);
-    ok = ok && launch_start(argv != NULL ? argv : run->args->command, env, &run->descriptors, &run->child,
-                            out_status, err);
+    ok = ok &&
+         launch_start(is_known ? argv : run->command, env, &run->descriptors,
+                      run->is_browser ? run->output_fd : LAUNCH_ON_TERMINAL, &run->child, out_status, err);
     browser_argv_free(argv);
+    browser_argv_free(more);
     launch_env_free(env);
     strbuf_clear(&proxy);
     return ok;
@@ -371,11 +410,13 @@ static void say_start(struct run *run, bool is_new_ca)
     say_listeners(run->out, run->proxy, &run->asked);
     if (run->args->quiet)
         return;
-    if (is_new_ca)
+    if (is_new_ca && !run->is_browser)
         say_new_ca(run->out, run->ca);
     say_phones(run->out, run->proxy, &run->asked);
     say_recording(run->out, capture_session_name(run->capture),
-                  run->args->command != NULL ? NULL : "Ctrl-C ends it");
+                  run->is_browser        ? "it ends with the browser"
+                  : run->command != NULL ? NULL
+                                         : "Ctrl-C ends it");
 }
 
 static void say_line(void *self, const char *line)
@@ -402,7 +443,7 @@ static void start_view(struct run *run)
     struct view_options options = {
         .fd = fd,
         .has_colour = style_is_wanted(fd),
-        .has_status = run->args->command == NULL && isatty(fd),
+        .has_status = (run->command == NULL || run->is_browser) && isatty(fd),
         .filter = run->filter,
     };
 
@@ -423,7 +464,7 @@ static void stop_proxy(struct run *run)
     hurry_at_signals(run);
     proxy_stop(run->proxy, GRACE_US, &is_hurried);
     run->proxy = NULL;
-    if (run->child != 0 && totals.clients == 0 && !run->args->quiet)
+    if (run->child != 0 && !run->is_browser && totals.clients == 0 && !run->args->quiet)
         say_nothing_came();
 }
 
@@ -463,6 +504,17 @@ static int end_capture(struct run *run, int status)
     return status;
 }
 
+/* The browser has ended: so do the processes that it has left, which would write into the profile. The exit
+ * status: its own says whether it could run, which is told with its last words. */
+static int end_of_browser(struct run *run, int status)
+{
+    launch_signal_group(run->child, SIGKILL);
+    if (status == EXIT_DONE || run->is_ending)
+        return EXIT_DONE;
+    say_browser_failed(run->command[0], status, run->output_fd);
+    return EXIT_FAILED;
+}
+
 /* Ends what was begun; the exit status, which is status unless this is what fails. */
 static int finish(struct run *run, int status)
 {
@@ -479,6 +531,8 @@ static int finish(struct run *run, int status)
     capture_args_clear(&run->asked);
     if (run->signal_fd >= 0)
         close(run->signal_fd);
+    if (run->output_fd >= 0)
+        close(run->output_fd);
     return status;
 }
 
@@ -494,10 +548,18 @@ static void raise_descriptor_limit(struct run *run)
     (void)setrlimit(RLIMIT_NOFILE, &raised);
 }
 
-int cmd_capture(const struct args *args)
+int capture_run(const struct args *args, char *const *browser)
 {
-    struct run run = { .args = args, .out = args->command != NULL ? stderr : stdout, .signal_fd = -1 };
-    int failed_status = args->command != NULL ? LAUNCH_FAILED : -1;
+    struct run run = {
+        .args = args,
+        .out = args->command != NULL && browser == NULL ? stderr : stdout,
+        .command = browser != NULL ? browser : args->command,
+        .is_browser = browser != NULL,
+        .output_fd = -1,
+        .signal_fd = -1,
+    };
+    const char *default_listen = run.command != NULL ? "127.0.0.1:0" : "127.0.0.1:8080";
+    int failed_status = run.command != NULL ? LAUNCH_FAILED : -1;
     bool is_new_ca = false;
     struct err err;
     int status;
@@ -506,9 +568,8 @@ int cmd_capture(const struct args *args)
     raise_descriptor_limit(&run);
     log_setup(args->log_level != 0 ? (enum log_level)(args->log_level - 1) : LOG_LEVEL_WARN,
               args->log_format == 2 ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT);
-    if (!capture_args_read(args, args->command != NULL ? "127.0.0.1:0" : "127.0.0.1:8080", &run.asked,
-                           &err) ||
-        !find_route(&run, &err) || (args->filter != NULL && !filter_parse(args->filter, &run.filter, &err)))
+    if (!capture_args_read(args, default_listen, &run.asked, &err) || !find_route(&run, &err) ||
+        (args->filter != NULL && !filter_parse(args->filter, &run.filter, &err)))
         goto failed;
     if (!open_signals(&run, &err) || !open_ca(&run, &is_new_ca, &err) || !start_capture(&run, &err))
         goto failed;
@@ -516,13 +577,20 @@ int cmd_capture(const struct args *args)
     if (!start_proxy(&run, &err))
         goto failed;
     say_start(&run, is_new_ca);
-    if (args->command != NULL && !start_command(&run, &failed_status, &err))
+    if (run.command != NULL && !start_command(&run, &failed_status, &err))
         goto failed;
     run.has_begun = true;
     status = wait_for_end(&run);
+    if (run.is_browser)
+        status = end_of_browser(&run, status);
     return finish(&run, status);
 
 failed:
     status = command_fail(&err);
-    return finish(&run, failed_status >= 0 ? failed_status : status);
+    return finish(&run, failed_status >= 0 && !run.is_browser ? failed_status : status);
+}
+
+int cmd_capture(const struct args *args)
+{
+    return capture_run(args, NULL);
 }

@@ -17,6 +17,10 @@ const struct command commands[COMMAND_COUNT] = {
                           "Starts the proxy and records what passes into a session, until Ctrl-C. With "
                           "COMMAND: runs it with its traffic captured, ends with it and exits with its "
                           "status." },
+    [COMMAND_BROWSER] = { "browser", cmd_browser, "[URL] [-- ARG...]", 1, NULL,
+                          "record what a browser does, with a profile of its own",
+                          "Starts a browser whose traffic is recorded into a session, and ends with it. Its "
+                          "profile is new, trusts weir, and is thrown away. Every ARG goes to the browser." },
     [COMMAND_SESSIONS] = { "sessions", cmd_sessions, "[list | rename SESSION NAME | delete SESSION...]",
                            SIZE_MAX, cmd_sessions_word, "the history: list, rename, delete",
                            "Shows the sessions in the store, or changes them. SESSION is an id, a name or "

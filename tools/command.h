@@ -40,6 +40,7 @@ bool command_unknown(const char *name, struct err *err);
 enum command_id command_id(const struct command *command);
 
 int cmd_capture(const struct args *args);
+int cmd_browser(const struct args *args);
 int cmd_sessions(const struct args *args);
 int cmd_list(const struct args *args);
 int cmd_show(const struct args *args);

@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -88,8 +89,12 @@ static bool is_variable(const char *entry, const char *name)
     return strncmp(entry, name, len) == 0 && entry[len] == '=';
 }
 
-static bool is_ours(const char *entry)
+static bool is_ours(const char *entry, char *const *more)
 {
+    for (; more != NULL && *more != NULL; more++) {
+        if (strncmp(entry, *more, strcspn(*more, "=") + 1) == 0)
+            return true;
+    }
     for (size_t i = 0; i < VARIABLE_COUNT; i++) {
         if (is_variable(entry, variables[i].name))
             return true;
@@ -108,14 +113,16 @@ static const char *find_value(char *const *env, const char *name)
 
 char **launch_env(char *const *base, const struct launch_route *route)
 {
-    size_t count = 0, base_count = 0;
+    size_t count = 0, base_count = 0, more_count = 0;
     char **env;
 
     while (base[base_count] != NULL)
         base_count++;
-    env = mem_array(char *, base_count + VARIABLE_COUNT + 1);
+    while (route->more != NULL && route->more[more_count] != NULL)
+        more_count++;
+    env = mem_array(char *, base_count + VARIABLE_COUNT + more_count + 1);
     for (size_t i = 0; i < base_count; i++) {
-        if (!is_ours(base[i]))
+        if (!is_ours(base[i], route->more))
             env[count++] = mem_strdup(base[i]);
     }
     for (size_t i = 0; i < VARIABLE_COUNT; i++) {
@@ -140,6 +147,8 @@ char **launch_env(char *const *base, const struct launch_route *route)
         env[count++] = mem_printf("%s=%s", variables[i].name, strbuf_text(&value));
         strbuf_clear(&value);
     }
+    for (size_t i = 0; i < more_count; i++)
+        env[count++] = mem_strdup(route->more[i]);
     return env;
 }
 
@@ -198,7 +207,22 @@ static void close_ours_at_exec(void)
 
 /* --- the process --------------------------------------------------------------------------------------- */
 
-static void run_child(char *const *argv, char *const *env, const struct rlimit *descriptors, int report)
+/* In the child. False: we have been killed meanwhile. */
+static bool stand_apart(int output, pid_t parent)
+{
+    int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+    setpgid(0, 0);
+    if (nothing >= 0)
+        dup2(nothing, STDIN_FILENO);
+    dup2(output, STDOUT_FILENO);
+    dup2(output, STDERR_FILENO);
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    return getppid() == parent;
+}
+
+static void run_child(char *const *argv, char *const *env, const struct rlimit *descriptors, int output,
+                      pid_t parent, int report)
 {
     struct sigaction standard = { .sa_handler = SIG_DFL };
     sigset_t none;
@@ -209,6 +233,8 @@ static void run_child(char *const *argv, char *const *env, const struct rlimit *
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     setrlimit(RLIMIT_NOFILE, descriptors);
+    if (output != LAUNCH_ON_TERMINAL && !stand_apart(output, parent))
+        _exit(LAUNCH_FAILED);
     close_ours_at_exec();
     execvpe(argv[0], argv, env);
     why = errno;
@@ -218,12 +244,12 @@ static void run_child(char *const *argv, char *const *env, const struct rlimit *
     _exit(LAUNCH_NOT_EXECUTABLE);
 }
 
-bool launch_start(char *const *argv, char *const *env, const struct rlimit *descriptors, pid_t *out_pid,
-                  int *out_status, struct err *err)
+bool launch_start(char *const *argv, char *const *env, const struct rlimit *descriptors, int output,
+                  pid_t *out_pid, int *out_status, struct err *err)
 {
     int report[2], why = 0;
     ssize_t got;
-    pid_t pid;
+    pid_t parent = getpid(), pid;
 
     *out_status = LAUNCH_FAILED;
     if (pipe2(report, O_CLOEXEC) != 0)
@@ -236,8 +262,10 @@ bool launch_start(char *const *argv, char *const *env, const struct rlimit *desc
         return err_sys(err, fork_errno, "starting '%s'", argv[0]);
     }
     if (pid == 0)
-        run_child(argv, env, descriptors, report[1]);
+        run_child(argv, env, descriptors, output, parent, report[1]);
     close(report[1]);
+    if (output != LAUNCH_ON_TERMINAL)
+        setpgid(pid, pid); /* whoever of us two comes first; the other's fails */
     do {
         got = read(report[0], &why, sizeof why);
     } while (got < 0 && errno == EINTR);
@@ -264,4 +292,9 @@ void launch_pass_on(pid_t pid, int signal_number)
     if ((signal_number == SIGINT || signal_number == SIGQUIT) && getpgid(pid) == getpgrp())
         return;
     kill(pid, signal_number);
+}
+
+void launch_signal_group(pid_t pid, int signal_number)
+{
+    kill(-pid, signal_number);
 }

@@ -5,6 +5,8 @@
 #include "tools/text.h"
 
 #define CAPTURE  OPT_OF(COMMAND_CAPTURE)
+#define BROWSER  OPT_OF(COMMAND_BROWSER)
+#define CAPTURES (CAPTURE | BROWSER)
 #define SESSIONS OPT_OF(COMMAND_SESSIONS)
 #define LIST     OPT_OF(COMMAND_LIST)
 #define SHOW     OPT_OF(COMMAND_SHOW)
@@ -30,43 +32,46 @@ static const struct opt opts[] = {
       "what clients must give to be served; FILE keeps it out of your shell's history" },
     { CAPTURE, "allow-private", 0, OPT_FLAG, NULL, AT(allow_private),
       "clients from other machines may reach private and loopback addresses through weir" },
-    { CAPTURE, "session", 0, OPT_TEXT, "NAME", AT(session),
+    { BROWSER, "browser", 0, OPT_FILE, "NAME|PATH", AT(browser),
+      "chromium, chrome, edge, brave, vivaldi or firefox, or its program (default: the first that is "
+      "there)" },
+    { CAPTURES, "session", 0, OPT_TEXT, "NAME", AT(session),
       "name of the session; the name of an ended one continues it (default: date and time)" },
-    { CAPTURE, "filter", 0, OPT_TEXT, "EXPR", AT(filter),
+    { CAPTURES, "filter", 0, OPT_TEXT, "EXPR", AT(filter),
       "record only what matches, e.g. 'host:*.example.com -path:/health status:4xx'" },
-    { CAPTURE, "no-bodies", 0, OPT_FLAG, NULL, AT(no_bodies),
+    { CAPTURES, "no-bodies", 0, OPT_FLAG, NULL, AT(no_bodies),
       "record no bodies; sizes and headers always are" },
-    { CAPTURE, "max-body", 0, OPT_SIZE, "SIZE", AT(max_body),
+    { CAPTURES, "max-body", 0, OPT_SIZE, "SIZE", AT(max_body),
       "record at most so much of each body, e.g. 10M" },
-    { CAPTURE, "skip-media", 0, OPT_FLAG, NULL, AT(skip_media),
+    { CAPTURES, "skip-media", 0, OPT_FLAG, NULL, AT(skip_media),
       "record no bodies of images, audio, video and fonts" },
-    { CAPTURE, "upstream-ca", 0, OPT_FILE, "FILE", AT(upstream_ca),
+    { CAPTURES, "upstream-ca", 0, OPT_FILE, "FILE", AT(upstream_ca),
       "PEM file of roots to trust for origins, besides the system's" },
-    { CAPTURE, "insecure", 0, OPT_FLAG, NULL, AT(insecure), "do not verify origins' certificates" },
-    { CAPTURE, "client-cert", 0, OPT_LIST, "[HOSTS[:PORT]=]FILE[,KEY]", AT(client_cert),
+    { CAPTURES, "insecure", 0, OPT_FLAG, NULL, AT(insecure), "do not verify origins' certificates" },
+    { CAPTURES, "client-cert", 0, OPT_LIST, "[HOSTS[:PORT]=]FILE[,KEY]", AT(client_cert),
       "certificate for origins that ask for one: PEM or PKCS#12; may be given again" },
-    { CAPTURE, "client-cert-pass", 0, OPT_TEXT, "file:PATH|env:NAME", AT(client_cert_pass),
+    { CAPTURES, "client-cert-pass", 0, OPT_TEXT, "file:PATH|env:NAME", AT(client_cert_pass),
       "where the passphrase of the client certificates' keys is" },
-    { CAPTURE, "via", 0, OPT_URLS, "[HOSTS=]URL", AT(via),
+    { CAPTURES, "via", 0, OPT_URLS, "[HOSTS=]URL", AT(via),
       "proxy to reach origins through: http, https, socks5, socks5h, socks4 or socks4a, or env for the "
       "environment's; may be given again" },
-    { CAPTURE, "seal", 0, OPT_LIST, "PATTERN", AT(seal),
+    { CAPTURES, "seal", 0, OPT_LIST, "PATTERN", AT(seal),
       "hosts whose TLS passes through unopened, e.g. '*.bank.example'; may be given again" },
-    { CAPTURE, "open", 0, OPT_LIST, "PATTERN", AT(open), "hosts that are never sealed; may be given again" },
-    { CAPTURE, "no-auto-seal", 0, OPT_FLAG, NULL, AT(no_auto_seal),
+    { CAPTURES, "open", 0, OPT_LIST, "PATTERN", AT(open), "hosts that are never sealed; may be given again" },
+    { CAPTURES, "no-auto-seal", 0, OPT_FLAG, NULL, AT(no_auto_seal),
       "do not seal a host for a client that pins its certificate" },
-    { CAPTURE, "no-mirror", 0, OPT_FLAG, NULL, AT(no_mirror),
+    { CAPTURES, "no-mirror", 0, OPT_FLAG, NULL, AT(no_mirror),
       "greet origins with weir's own TLS and HTTP/2 settings instead of the client's" },
-    { CAPTURE, "keylog", 0, OPT_FILE, "FILE", AT(keylog),
+    { CAPTURES, "keylog", 0, OPT_FILE, "FILE", AT(keylog),
       "add TLS keys to FILE, for Wireshark (default: $SSLKEYLOGFILE)" },
-    { CAPTURE, "max-header-bytes", 0, OPT_SIZE, "SIZE", AT(max_header_bytes),
+    { CAPTURES, "max-header-bytes", 0, OPT_SIZE, "SIZE", AT(max_header_bytes),
       "longest header section that is accepted (default 64k)" },
-    { CAPTURE, "durable", 0, OPT_FLAG, NULL, AT(durable),
+    { CAPTURES, "durable", 0, OPT_FLAG, NULL, AT(durable),
       "wait for the disk at each batch: a power cut then loses no more than kill -9 does" },
-    { CAPTURE, "quiet", 0, OPT_FLAG, NULL, AT(quiet), "print only errors and where weir listens" },
-    { CAPTURE, "log-level", 0, OPT_CHOICE, "error|warn|info|debug", AT(log_level),
+    { CAPTURES, "quiet", 0, OPT_FLAG, NULL, AT(quiet), "print only errors and where weir listens" },
+    { CAPTURES, "log-level", 0, OPT_CHOICE, "error|warn|info|debug", AT(log_level),
       "how much of its own doings weir tells on stderr (default warn)" },
-    { CAPTURE, "log-format", 0, OPT_CHOICE, "text|json", AT(log_format),
+    { CAPTURES, "log-format", 0, OPT_CHOICE, "text|json", AT(log_format),
       "how log lines look (default text)" },
 
     { LIST | EXPORT, "filter", 0, OPT_TEXT, "EXPR", AT(filter),
@@ -96,10 +101,10 @@ static const struct opt opts[] = {
 
     { EVERY & ~(CA | HELP), "store", 0, OPT_FILE, "FILE", AT(store),
       "the store (default $XDG_DATA_HOME/weir/weir.db)" },
-    { CAPTURE | CA, "ca-dir", 0, OPT_FOLDER, "DIR", AT(ca_dir),
+    { CAPTURES | CA, "ca-dir", 0, OPT_FOLDER, "DIR", AT(ca_dir),
       "folder of the CA, made at first use (default $XDG_CONFIG_HOME/weir)" },
     /* Taken by the others too, so that one alias serves all commands. */
-    { EVERY & ~(CAPTURE | CA), "ca-dir", 0, OPT_FOLDER, "DIR", AT(ca_dir), NULL },
+    { EVERY & ~(CAPTURES | CA), "ca-dir", 0, OPT_FOLDER, "DIR", AT(ca_dir), NULL },
     { CA | HELP, "store", 0, OPT_FILE, "FILE", AT(store), NULL },
     { EVERY, "help", 'h', OPT_FLAG, NULL, AT(help), "this text" },
 };
@@ -392,8 +397,8 @@ bool opt_parse(enum command_id command, char *const *argv, struct args *out_args
             return false;
         }
     }
-    if (has_dashes && command == COMMAND_CAPTURE) {
-        if (*argv == NULL) {
+    if (has_dashes && (command == COMMAND_CAPTURE || command == COMMAND_BROWSER)) {
+        if (*argv == NULL && command == COMMAND_CAPTURE) {
             args_clear(out_args);
             return err_set(err, ERR_USAGE, "no command after '--'");
         }

@@ -18,6 +18,7 @@
 
 enum command_id {
     COMMAND_CAPTURE,
+    COMMAND_BROWSER,
     COMMAND_SESSIONS,
     COMMAND_LIST,
     COMMAND_SHOW,
@@ -49,6 +50,7 @@ struct args {
     const char *mode, *proxy_auth, *client_cert_pass, *keylog;
     bool insecure, no_bodies, skip_media, durable, quiet;
     bool allow_private, no_auto_seal, no_mirror;
+    const char *browser;
     struct arg_size max_body, max_header_bytes;
     int log_level, log_format;
 
@@ -58,7 +60,7 @@ struct args {
 
     struct arg_list hidden; /* owned: the texts of which argv shows asterisks */
     struct arg_list operands;
-    char *const *command; /* of `capture -- COMMAND ARG...`, ends in NULL */
+    char *const *command; /* of `capture -- COMMAND ARG...` and `browser -- ARG...`, ends in NULL */
 };
 
 enum opt_kind {

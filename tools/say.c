@@ -108,6 +108,25 @@ void say_summary(struct view *view, const char *store, const char *session,
     strbuf_clear(&line);
 }
 
+void say_browser_failed(const char *program, int status, int output)
+{
+    char bytes[2048];
+    off_t size = lseek(output, 0, SEEK_END);
+    off_t from = size > (off_t)sizeof bytes ? size - (off_t)sizeof bytes : 0;
+    ssize_t got = pread(output, bytes, sizeof bytes, from);
+    struct strbuf text = STRBUF_EMPTY;
+
+    strbuf_add_str(&text, "weir: '");
+    text_add_shown(&text, span_of(program));
+    strbuf_printf(&text, "' ended with status %d%s\n", status, got > 0 ? "; the last that it said:" : "");
+    if (got > 0)
+        text_add_shown_lines(&text, span_make(bytes, (size_t)got));
+    if (got > 0 && bytes[got - 1] != '\n')
+        strbuf_add_char(&text, '\n');
+    fputs(strbuf_text(&text), stderr);
+    strbuf_clear(&text);
+}
+
 void say_nothing_came(void)
 {
     fputs("weir: nothing of the command reached weir; perhaps it obeys no proxy variables: Node.js before 24 "

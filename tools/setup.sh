@@ -62,6 +62,9 @@ setup_find_test() {
     python3 -c 'import requests' 2>/dev/null || /usr/bin/python3 -c 'import requests' 2>/dev/null ||
         setup_missing+=(python3 python3-requests)
     command -v chromium >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 || setup_missing+=(chromium)
+    # Ubuntu has no other Firefox than the newest.
+    command -v firefox >/dev/null 2>&1 || command -v firefox-esr >/dev/null 2>&1 ||
+        setup_missing+=("$(grep -q '^ID=ubuntu' /etc/os-release 2>/dev/null && echo firefox || echo firefox-esr)")
 }
 
 setup_as_root() {

@@ -1,82 +1,170 @@
+#include <fcntl.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
-#include "tests/support/tls_pair.h"
+#include "proxy/base/mem.h"
 #include "tools/browser.h"
 
 static void browsers_are_known_by_the_end_of_their_path(void **state)
 {
     (void)state;
-    assert_true(browser_is_chromium("chromium"));
-    assert_true(browser_is_chromium("/usr/bin/google-chrome-stable"));
-    assert_false(browser_is_chromium("chromedriver"));
-    assert_false(browser_is_chromium("/opt/chromium/run"));
-    assert_false(browser_is_chromium("firefox"));
+    assert_int_equal(browser_family("chromium"), BROWSER_CHROMIUM);
+    assert_int_equal(browser_family("/usr/bin/google-chrome-stable"), BROWSER_CHROMIUM);
+    assert_int_equal(browser_family("microsoft-edge"), BROWSER_CHROMIUM);
+    assert_int_equal(browser_family("brave-browser"), BROWSER_CHROMIUM);
+    assert_int_equal(browser_family("/opt/firefox/firefox"), BROWSER_FIREFOX);
+    assert_int_equal(browser_family("firefox-esr"), BROWSER_FIREFOX);
+    assert_int_equal(browser_family("chromedriver"), BROWSER_NONE);
+    assert_int_equal(browser_family("/opt/chromium/run"), BROWSER_NONE);
+    assert_int_equal(browser_family(""), BROWSER_NONE);
 }
 
-static void argv_keeps_its_words_in_order_behind_ours(void **state)
-{
-    char *argv[] = { "chromium", "--headless", "https://a.test/", NULL };
-    char **all;
-    struct err err;
-    size_t count = 0;
+/* --- finding: a PATH with two folders, of which the second has programs -------------------------------- */
 
-    assert_true(browser_chromium_argv(argv, "127.0.0.1:4", *state, "/tmp/x", &all, &err));
-    while (all[count] != NULL)
-        count++;
-    assert_int_equal(count, 9);
-    assert_string_equal(all[0], "chromium");
-    assert_string_equal(all[1], "--proxy-server=http://127.0.0.1:4");
-    /* SHA-256 in base64: 44 characters. */
-    assert_int_equal(strlen(strchr(all[3], '=') + 1), 44);
-    assert_string_equal(all[6], "--user-data-dir=/tmp/x/profile");
-    assert_string_equal(all[7], "--headless");
-    assert_string_equal(all[8], "https://a.test/");
-    browser_argv_free(all);
+static char dir[] = "/tmp/weir-test-XXXXXX";
+static char *old_path;
+
+static char *file_of(const char *name)
+{
+    return mem_printf("%s/%s", dir, name);
 }
 
-static void a_profile_of_the_users_stays(void **state)
+static void make_program(const char *name, mode_t mode)
 {
-    char *argv[] = { "chrome", "--user-data-dir=/home/me/p", NULL };
-    char **all;
-    struct err err;
-    size_t count = 0;
+    char *file = file_of(name);
+    int fd = open(file, O_WRONLY | O_CREAT, mode);
 
-    assert_true(browser_chromium_argv(argv, "127.0.0.1:4", *state, "/tmp/x", &all, &err));
-    for (; all[count] != NULL; count++)
-        assert_string_not_equal(all[count], "--user-data-dir=/tmp/x/profile");
-    assert_int_equal(count, 7);
-    browser_argv_free(all);
+    assert_true(fd >= 0);
+    close(fd);
+    mem_free(file);
 }
 
-static struct tls_lab lab;
+static const char *const programs[] = { "firefox-esr", "google-chrome", "brave" };
 
-static int open_lab(void **state)
+static int open_path(void **state)
 {
-    tls_lab_open(&lab);
-    *state = lab.ca;
+    char *path;
+
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    for (size_t i = 0; i < sizeof programs / sizeof programs[0]; i++)
+        make_program(programs[i], 0700);
+    make_program("chromium", 0600); /* nothing that can be run */
+    old_path = strdup(getenv("PATH"));
+    path = mem_printf("/nowhere::%s", dir);
+    setenv("PATH", path, 1);
+    mem_free(path);
     return 0;
 }
 
-static int close_lab(void **state)
+static int close_path(void **state)
 {
     (void)state;
-    tls_lab_close(&lab);
-    return 0;
+    setenv("PATH", old_path, 1);
+    free(old_path);
+    for (size_t i = 0; i < sizeof programs / sizeof programs[0]; i++) {
+        char *file = file_of(programs[i]);
+        unlink(file);
+        mem_free(file);
+    }
+    {
+        char *file = file_of("chromium");
+        unlink(file);
+        mem_free(file);
+    }
+    return rmdir(dir);
+}
+
+static void finds(const char *wanted, const char *program)
+{
+    struct err err = { 0 };
+    char *found = browser_find(wanted, &err), *file = file_of(program);
+
+    if (found == NULL)
+        fail_msg("%s", err.text);
+    assert_string_equal(found, file);
+    mem_free(found);
+    mem_free(file);
+}
+
+static void finds_none(const char *wanted, enum err_code code, const char *text)
+{
+    struct err err = { 0 };
+
+    assert_null(browser_find(wanted, &err));
+    assert_int_equal(err.code, code);
+    assert_non_null(strstr(err.text, text));
+}
+
+static void the_first_that_can_be_run_is_found(void **state)
+{
+    (void)state;
+    finds(NULL, "google-chrome");
+}
+
+static void a_browser_is_wanted_by_name_program_or_path(void **state)
+{
+    char *path = file_of("firefox-esr");
+
+    (void)state;
+    finds("firefox", "firefox-esr");
+    finds("firefox-esr", "firefox-esr");
+    finds(path, "firefox-esr");
+    finds("brave", "brave");
+    mem_free(path);
+}
+
+static void what_is_not_there_or_not_known_is_refused(void **state)
+{
+    (void)state;
+    finds_none("edge", ERR_FOUND, "there is no browser 'edge' here");
+    finds_none("chromium", ERR_FOUND, "there is no browser 'chromium' here");
+    finds_none("/nowhere/firefox", ERR_FOUND, "there is no browser '/nowhere/firefox' here");
+    finds_none("lynx", ERR_USAGE, "chromium, chrome, edge, brave, vivaldi and firefox");
+}
+
+static void without_any_it_says_what_to_install(void **state)
+{
+    char *path = strdup(getenv("PATH"));
+
+    (void)state;
+    setenv("PATH", "/nowhere", 1);
+    finds_none(NULL, ERR_FOUND, "install chromium or firefox");
+    setenv("PATH", path, 1);
+    free(path);
+}
+
+static void its_temporary_files_go_where_its_profile_is(void **state)
+{
+    char **chromium = browser_env("chromium", "/x"), **firefox = browser_env("/usr/bin/firefox", "/x");
+
+    (void)state;
+    assert_string_equal(chromium[0], "TMPDIR=/x");
+    assert_null(chromium[1]);
+    assert_string_equal(firefox[0], "TMPDIR=/x");
+    assert_string_equal(firefox[1], "MOZ_REMOTE_SETTINGS_DEVTOOLS=1");
+    browser_argv_free(chromium);
+    browser_argv_free(firefox);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(browsers_are_known_by_the_end_of_their_path),
-        cmocka_unit_test(argv_keeps_its_words_in_order_behind_ours),
-        cmocka_unit_test(a_profile_of_the_users_stays),
+        cmocka_unit_test(the_first_that_can_be_run_is_found),
+        cmocka_unit_test(a_browser_is_wanted_by_name_program_or_path),
+        cmocka_unit_test(what_is_not_there_or_not_known_is_refused),
+        cmocka_unit_test(without_any_it_says_what_to_install),
+        cmocka_unit_test(its_temporary_files_go_where_its_profile_is),
     };
-    return cmocka_run_group_tests(tests, open_lab, close_lab);
+    return cmocka_run_group_tests(tests, open_path, close_path);
 }

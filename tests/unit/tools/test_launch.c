@@ -1,3 +1,4 @@
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -61,6 +62,43 @@ static void the_environment_leads_to_the_proxy_and_the_ca(void **state)
     launch_env_free(env);
 }
 
+static void variables_besides_replace_what_was_there(void **state)
+{
+    struct launch_route with_more = route;
+    char **env;
+
+    (void)state;
+    with_more.more = ARGV("TMPDIR=/new", "ONE=1");
+    env = launch_env(ARGV("TMPDIR=/old", "TMPDIRS=kept"), &with_more);
+    assert_string_equal(value_of(env, "TMPDIR"), "/new");
+    assert_string_equal(value_of(env, "TMPDIRS"), "kept");
+    assert_string_equal(value_of(env, "ONE"), "1");
+    launch_env_free(env);
+}
+
+static void one_that_is_apart_has_a_group_no_input_and_says_all_to_its_file(void **state)
+{
+    char path[] = "/tmp/weir-test-XXXXXX", text[64] = "";
+    struct rlimit descriptors;
+    int output = mkstemp(path), status, wait_status;
+    struct err err;
+    pid_t pid;
+
+    (void)state;
+    getrlimit(RLIMIT_NOFILE, &descriptors);
+    assert_true(launch_start(ARGV("/bin/sh", "-c", "cat; echo said; echo wrong >&2; exec sleep 60"), environ,
+                             &descriptors, output, &pid, &status, &err));
+    assert_int_equal(getpgid(pid), pid);
+    while (pread(output, text, sizeof text - 1, 0) < 11) /* until it has said both */
+        sched_yield();
+    assert_string_equal(text, "said\nwrong\n");
+    launch_signal_group(pid, SIGTERM);
+    waitpid(pid, &wait_status, 0);
+    assert_int_equal(launch_exit_status(wait_status), 128 + SIGTERM);
+    close(output);
+    unlink(path);
+}
+
 static void what_the_proxy_asks_for_is_told_with_it(void **state)
 {
     struct launch_route guarded = route;
@@ -108,8 +146,8 @@ static int run(const char *script)
     pid_t pid;
 
     getrlimit(RLIMIT_NOFILE, &descriptors);
-    if (!launch_start(ARGV("/bin/sh", "-c", (char *)(uintptr_t)script), environ, &descriptors, &pid, &status,
-                      &err))
+    if (!launch_start(ARGV("/bin/sh", "-c", (char *)(uintptr_t)script), environ, &descriptors,
+                      LAUNCH_ON_TERMINAL, &pid, &status, &err))
         fail_msg("%s", err.text);
     assert_int_equal(waitpid(pid, &wait_status, 0), pid);
     return launch_exit_status(wait_status);
@@ -136,12 +174,14 @@ static void what_cannot_be_run_has_statuses_of_its_own(void **state)
     (void)state;
     close(fd); /* a file that nobody may execute */
     getrlimit(RLIMIT_NOFILE, &descriptors);
-    assert_false(launch_start(ARGV("weir-no-such-command"), environ, &descriptors, &pid, &status, &err));
+    assert_false(launch_start(ARGV("weir-no-such-command"), environ, &descriptors, LAUNCH_ON_TERMINAL, &pid,
+                              &status, &err));
     assert_int_equal(status, 127);
     assert_non_null(strstr(err.text, "no command 'weir-no-such-command' in PATH"));
-    assert_false(launch_start(ARGV("/nowhere/x"), environ, &descriptors, &pid, &status, &err));
+    assert_false(
+        launch_start(ARGV("/nowhere/x"), environ, &descriptors, LAUNCH_ON_TERMINAL, &pid, &status, &err));
     assert_int_equal(status, 127);
-    assert_false(launch_start(ARGV(path), environ, &descriptors, &pid, &status, &err));
+    assert_false(launch_start(ARGV(path), environ, &descriptors, LAUNCH_ON_TERMINAL, &pid, &status, &err));
     assert_int_equal(status, 126);
     unlink(path);
 }
@@ -170,8 +210,8 @@ static void the_command_gets_the_descriptor_limit_that_it_would_have_had(void **
     pid_t pid;
 
     (void)state;
-    assert_true(launch_start(ARGV("/bin/sh", "-c", "test $(ulimit -n) = 123"), environ, &original, &pid,
-                             &status, &err));
+    assert_true(launch_start(ARGV("/bin/sh", "-c", "test $(ulimit -n) = 123"), environ, &original,
+                             LAUNCH_ON_TERMINAL, &pid, &status, &err));
     waitpid(pid, &wait_status, 0);
     assert_int_equal(launch_exit_status(wait_status), 0);
 }
@@ -200,7 +240,8 @@ static void a_terminals_interrupt_is_not_passed_on_twice(void **state)
 
     (void)state;
     getrlimit(RLIMIT_NOFILE, &descriptors);
-    assert_true(launch_start(ARGV("/bin/cat"), environ, &descriptors, &pid, &status, &err));
+    assert_true(
+        launch_start(ARGV("/bin/cat"), environ, &descriptors, LAUNCH_ON_TERMINAL, &pid, &status, &err));
     launch_pass_on(pid, SIGINT); /* it is in our process group */
     launch_pass_on(pid, SIGTERM);
     waitpid(pid, &wait_status, 0);
@@ -220,8 +261,8 @@ static void an_interrupt_is_passed_on_to_another_process_group(void **state)
     assert_int_equal(pipe(ready), 0);
     launch_note_descriptors();
     script = mem_printf("echo >&%d; exec cat", ready[1]);
-    assert_true(
-        launch_start(ARGV("setsid", "/bin/sh", "-c", script), environ, &descriptors, &pid, &status, &err));
+    assert_true(launch_start(ARGV("setsid", "/bin/sh", "-c", script), environ, &descriptors,
+                             LAUNCH_ON_TERMINAL, &pid, &status, &err));
     assert_int_equal(read(ready[0], &byte, 1), 1);
     launch_pass_on(pid, SIGINT);
     waitpid(pid, &wait_status, 0);
@@ -245,6 +286,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_environment_leads_to_the_proxy_and_the_ca),
         cmocka_unit_test(what_the_proxy_asks_for_is_told_with_it),
+        cmocka_unit_test(variables_besides_replace_what_was_there),
+        cmocka_unit_test(one_that_is_apart_has_a_group_no_input_and_says_all_to_its_file),
         cmocka_unit_test(java_is_told_by_properties_behind_the_users_own),
         cmocka_unit_test(an_ipv6_listener_is_a_host_without_brackets_for_java),
         cmocka_unit_test(the_exit_status_is_the_commands_own),
