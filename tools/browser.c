@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "certs/file.h"
 #include "proxy/base/mem.h"
 #include "proxy/base/span.h"
 #include "proxy/base/strbuf.h"
@@ -124,6 +125,59 @@ char *browser_find(const char *wanted, struct err *err)
                 "there is no browser in PATH: install chromium or firefox, or name one with "
                 "--browser PATH");
     return file;
+}
+
+/* --- snaps --------------------------------------------------------------------------------------------- */
+
+/* More than a script that starts a snap has. */
+#define SCRIPT_BYTES 4096
+
+static char *snap_name(const char *text)
+{
+    static const char *const folders[] = { "/snap/bin/", "/snap/" };
+
+    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
+        const char *at = strstr(text, folders[i]);
+        if (at != NULL) {
+            at += strlen(folders[i]);
+            return mem_spandup(span_make(at, strspn(at, "abcdefghijklmnopqrstuvwxyz0123456789-")));
+        }
+    }
+    return NULL;
+}
+
+/* The snap that a program is: by its place, or because it is a script that starts one, as Ubuntu's
+ * /usr/bin/firefox does. NULL: none. */
+static char *find_snap(const char *program)
+{
+    struct file_content file;
+    char *name = NULL;
+    struct err ignored; /* a program is usually too long to be a script */
+
+    if (strncmp(program, "/snap/", 6) == 0)
+        return snap_name(program);
+    if (file_read(program, SCRIPT_BYTES, &file, &ignored)) {
+        if (span_starts(file_content_span(&file), SPAN("#!")))
+            name = snap_name(file.bytes);
+        file_content_clear(&file);
+    }
+    return name;
+}
+
+char *browser_base_dir(const char *command)
+{
+    const char *home = getenv("HOME");
+    char *program, *snap, *dir = NULL;
+
+    if (browser_family(command) == BROWSER_NONE || home == NULL)
+        return NULL;
+    program = strchr(command, '/') != NULL ? mem_strdup(command) : find_in_path(command);
+    snap = program != NULL ? find_snap(program) : NULL;
+    if (snap != NULL)
+        dir = mem_printf("%s/snap/%s/common", home, snap);
+    mem_free(snap);
+    mem_free(program);
+    return dir;
 }
 
 /* --- leading ------------------------------------------------------------------------------------------- */

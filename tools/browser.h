@@ -29,6 +29,10 @@ enum browser_family browser_family(const char *command);
  * ERR_USAGE for one that we do not know. */
 char *browser_find(const char *wanted, struct err *err);
 
+/* The folder, there or not, below which its profile has to be, for mem_free; NULL: any will do. A snap has a
+ * /tmp of its own and sees of the home only what is its. */
+char *browser_base_dir(const char *command);
+
 struct browser_route {
     const char *proxy; /* "127.0.0.1:41233" */
     const struct ca *ca;

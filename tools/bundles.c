@@ -12,11 +12,17 @@ struct bundles {
     char *dir, *pem_path, *jks_path; /* what is not made yet is NULL */
 };
 
-bool bundles_make(const struct ca *ca, struct bundles **out_bundles, struct err *err)
+static const char *temporary(void)
 {
     const char *base = getenv("TMPDIR");
+
+    return base != NULL && base[0] == '/' ? base : "/tmp";
+}
+
+bool bundles_make(const struct ca *ca, const char *base, struct bundles **out_bundles, struct err *err)
+{
     struct bundles *bundles = mem_new(struct bundles);
-    char *dir = mem_printf("%s/weir-XXXXXX", base != NULL && base[0] == '/' ? base : "/tmp");
+    char *dir = mem_printf("%s/weir-XXXXXX", base != NULL ? base : temporary());
 
     if (mkdtemp(dir) == NULL) {
         err_sys(err, errno, "making a folder for certificates, '%s'", dir);

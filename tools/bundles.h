@@ -9,8 +9,8 @@
 
 struct bundles;
 
-/* Makes a folder, for the owner alone, below TMPDIR or /tmp. */
-bool bundles_make(const struct ca *ca, struct bundles **out_bundles, struct err *err);
+/* Makes a folder, for the owner alone, below base, or, when that is NULL, below TMPDIR or /tmp. */
+bool bundles_make(const struct ca *ca, const char *base, struct bundles **out_bundles, struct err *err);
 /* Removes the files and the folder; NULL is fine. */
 void bundles_free(struct bundles *bundles);
 

@@ -19,6 +19,7 @@
 #include "capture/store/store.h"
 #include "certs/bundle.h"
 #include "certs/ca.h"
+#include "certs/file.h"
 #include "proxy/base/clock.h"
 #include "proxy/base/mem.h"
 #include "proxy/live/proxy.h"
@@ -358,6 +359,15 @@ static bool find_route(struct run *run, struct err *err)
                    "a command is led through a listener of mode forward: give one more '--listen'");
 }
 
+static bool make_bundles(struct run *run, struct err *err)
+{
+    char *base = browser_base_dir(run->command[0]);
+    bool ok = (base == NULL || file_make_dirs(base, err)) && bundles_make(run->ca, base, &run->bundles, err);
+
+    mem_free(base);
+    return ok;
+}
+
 static bool open_output(struct run *run, struct err *err)
 {
     char *path = mem_printf("%s/output", bundles_dir(run->bundles));
@@ -376,7 +386,7 @@ static bool start_command(struct run *run, int *out_status, struct err *err)
     struct launch_route route;
     char **env, **more = NULL, **argv = NULL;
 
-    if (!bundles_make(run->ca, &run->bundles, err) || (run->is_browser && !open_output(run, err)))
+    if (!make_bundles(run, err) || (run->is_browser && !open_output(run, err)))
         return false;
     lan_add_local(&proxy, proxy_listener_name(run->proxy, run->route));
     if (is_known) {

@@ -127,7 +127,7 @@ static void add_zsh_option(struct strbuf *out, const struct opt *opt)
     strbuf_add_str(out, " \\\n            ");
     if (opt->letter != 0)
         strbuf_printf(out, "{-%c,--%s%s}", opt->letter, opt->name, opt->kind != OPT_FLAG ? "=" : "");
-    strbuf_printf(out, "'%s", opt->kind == OPT_LIST ? "*" : "");
+    strbuf_printf(out, "'%s", opt->kind == OPT_LIST || opt->kind == OPT_URLS ? "*" : "");
     if (opt->letter == 0)
         strbuf_printf(out, "--%s%s", opt->name, opt->kind != OPT_FLAG ? "=" : "");
     strbuf_add_char(out, '[');

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "certs/file.h"
 #include "proxy/base/mem.h"
 #include "tools/browser.h"
 
@@ -143,6 +144,33 @@ static void without_any_it_says_what_to_install(void **state)
     free(path);
 }
 
+static void a_snaps_profile_is_in_its_own_part_of_the_home(void **state)
+{
+    static const char script[] = "#!/bin/sh\nexec /snap/bin/firefox \"$@\"\n",
+                      other[] = "#!/bin/sh\nexec x\n";
+    char *firefox = file_of("firefox-esr"), *wanted = file_of("snap/firefox/common"), *old_home, *found;
+    struct err err;
+
+    (void)state;
+    old_home = strdup(getenv("HOME") != NULL ? getenv("HOME") : "/");
+    setenv("HOME", dir, 1);
+    assert_true(file_write(firefox, 0700, span_of(script), &err));
+    found = browser_base_dir("firefox-esr");
+    assert_string_equal(found, wanted);
+    mem_free(found);
+    found = browser_base_dir("/snap/firefox/current/firefox");
+    assert_string_equal(found, wanted);
+    mem_free(found);
+    assert_true(file_write(firefox, 0700, span_of(other), &err));
+    assert_null(browser_base_dir(firefox));
+    assert_null(browser_base_dir("brave"));
+    assert_null(browser_base_dir("curl"));
+    setenv("HOME", old_home, 1);
+    free(old_home);
+    mem_free(firefox);
+    mem_free(wanted);
+}
+
 static void its_temporary_files_go_where_its_profile_is(void **state)
 {
     char **chromium = browser_env("chromium", "/x"), **firefox = browser_env("/usr/bin/firefox", "/x");
@@ -164,6 +192,7 @@ int main(void)
         cmocka_unit_test(a_browser_is_wanted_by_name_program_or_path),
         cmocka_unit_test(what_is_not_there_or_not_known_is_refused),
         cmocka_unit_test(without_any_it_says_what_to_install),
+        cmocka_unit_test(a_snaps_profile_is_in_its_own_part_of_the_home),
         cmocka_unit_test(its_temporary_files_go_where_its_profile_is),
     };
     return cmocka_run_group_tests(tests, open_path, close_path);
