@@ -19,6 +19,12 @@ const char *const record_time_names[TAP_T_COUNT] = {
     [TAP_T_DONE] = "done",
 };
 
+const struct record_flag_name record_message_flag_names[RECORD_MESSAGE_FLAGS] = {
+    { RECORD_MESSAGE_TRUNCATED, "truncated" },   { RECORD_MESSAGE_INCOMPLETE, "incomplete" },
+    { RECORD_MESSAGE_COMPRESSED, "compressed" }, { RECORD_MESSAGE_UNDECODED, "undecoded" },
+    { RECORD_MESSAGE_BAD_UTF8, "bad_utf8" },
+};
+
 static const char *const message_kind_names[] = {
     [MESSAGE_TEXT] = "text", [MESSAGE_BINARY] = "binary",     [MESSAGE_PING] = "ping",
     [MESSAGE_PONG] = "pong", [MESSAGE_CLOSE] = "close",       [MESSAGE_EVENT] = "event",

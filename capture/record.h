@@ -87,6 +87,13 @@ struct record_message {
     struct span note; /* empty: none */
 };
 
+/* What the flags are called in JSON, each once. */
+#define RECORD_MESSAGE_FLAGS 5
+extern const struct record_flag_name {
+    unsigned flag;
+    const char *name;
+} record_message_flag_names[RECORD_MESSAGE_FLAGS];
+
 /* What the kinds are called, in the store and in JSON: "text", "close", ... */
 const char *record_message_kind_name(enum message_kind kind);
 /* False: no name of a kind. */

@@ -38,6 +38,16 @@ struct listing {
 
 /* --- a line -------------------------------------------------------------------------------------------- */
 
+/* "12 sse messages": what such an exchange is about. The number first: a terminal may cut the rest. */
+static void add_messages(struct strbuf *cell, const struct record *record)
+{
+    const char *of = span_eq(record->response_type, SPAN("text/event-stream"))     ? "sse "
+                     : span_starts(record->request_type, SPAN("application/grpc")) ? "grpc "
+                                                                                   : "ws ";
+
+    strbuf_printf(cell, "%u %smessage%s", record->messages, of, record->messages == 1 ? "" : "s");
+}
+
 static void write_record(struct listing *listing, const struct record *record)
 {
     struct table *table = listing->table;
@@ -65,9 +75,12 @@ static void write_record(struct listing *listing, const struct record *record)
                : record->status != 0           ? style_of_status(record->status)
                                                : STYLE_PLAIN);
     if ((record->flags & TAP_SEALED) != 0)
-        table_cell(table, SPAN("sealed"), STYLE_YELLOW);
+        strbuf_add_str(&cell, "sealed");
+    else if (record->messages != 0)
+        add_messages(&cell, record);
     else
-        table_cell(table, record->response_type, STYLE_PLAIN);
+        strbuf_add(&cell, record->response_type);
+    table_take(table, &cell, (record->flags & TAP_SEALED) != 0 ? STYLE_YELLOW : STYLE_PLAIN);
     text_add_size(&cell, record->response_body.bytes + record->tunnel_received_bytes);
     table_take(table, &cell, STYLE_PLAIN);
     if (record_duration(record, &duration_us))

@@ -5,12 +5,12 @@
 
 #include "capture/export/curl.h"
 #include "capture/store/store.h"
-#include "proxy/base/base64.h"
 #include "proxy/base/mem.h"
 #include "tools/body.h"
 #include "tools/command.h"
 #include "tools/json_text.h"
 #include "tools/sealed.h"
+#include "tools/show_messages.h"
 #include "tools/style.h"
 #include "tools/text.h"
 
@@ -23,8 +23,9 @@ struct showing {
     const struct session_row *session;
     const struct record *record;
     bool is_tty, has_colour;
-    unsigned look;           /* of bodies: enum body_look */
-    const char *end_of_line; /* of heads */
+    unsigned look;                  /* of bodies: enum body_look */
+    const char *end_of_line;        /* of heads */
+    struct protobuf_schema *schema; /* NULL: none was given */
 };
 
 /* --- which one ----------------------------------------------------------------------------------------- */
@@ -92,7 +93,7 @@ static const char *flag_text(unsigned flag)
     case TAP_TUNNEL:
         return "a tunnel: bytes counted, not understood";
     case TAP_UPGRADED:
-        return "upgraded: what follows the head is counted only";
+        return "upgraded: what follows the head is no HTTP";
     case TAP_MADE_BY_WEIR:
         return "the response is weir's own";
     case TAP_CLIENT_CERT_WANTED:
@@ -274,6 +275,22 @@ static bool say_side(const struct showing *showing, enum http_role side, struct 
     return true;
 }
 
+static bool show_messages(const struct showing *showing, struct err *err)
+{
+    struct message_show show = {
+        .store = showing->store,
+        .session = showing->session->id,
+        .record = showing->record,
+        .out = stdout,
+        .is_tty = showing->is_tty,
+        .has_colour = showing->has_colour,
+        .is_json = showing->args->json,
+        .schema = showing->schema,
+    };
+
+    return showing->args->follow ? message_show_follow(&show, err) : message_show_all(&show, err);
+}
+
 static bool show_whole(const struct showing *showing, struct err *err)
 {
     say_about(showing);
@@ -281,7 +298,12 @@ static bool show_whole(const struct showing *showing, struct err *err)
         say_pair(showing, "interim: ", showing->record->interim);
     if (!say_side(showing, HTTP_REQUEST, err))
         return false;
-    return showing->record->status == 0 || say_side(showing, HTTP_RESPONSE, err);
+    if (showing->record->status != 0 && !say_side(showing, HTTP_RESPONSE, err))
+        return false;
+    if (showing->record->messages == 0)
+        return true;
+    putchar('\n');
+    return show_messages(showing, err);
 }
 
 /* --- bytes --------------------------------------------------------------------------------------------- */
@@ -359,14 +381,7 @@ static bool body_object(const struct showing *showing, enum http_role side, json
     json_object_set_new(object, "bytes", json_integer((json_int_t)body.stored->bytes));
     json_object_set_new(object, "kept", json_integer((json_int_t)body.stored->kept));
     json_object_set_new(object, "whole", json_boolean(is_whole));
-    if (text_is_utf8(strbuf_span(&bytes)) && span_find(strbuf_span(&bytes), '\0') == bytes.len) {
-        json_object_set_new(object, "text", json_of_bytes(strbuf_span(&bytes)));
-    } else {
-        struct strbuf base64 = STRBUF_EMPTY;
-        base64_add(&base64, strbuf_span(&bytes));
-        json_object_set_new(object, "base64", json_string(strbuf_text(&base64)));
-        strbuf_clear(&base64);
-    }
+    json_set_payload(object, strbuf_span(&bytes));
     strbuf_clear(&bytes);
     *out_object = object;
     return true;
@@ -389,15 +404,49 @@ static json_t *times_object(const struct record *record)
     return object;
 }
 
+struct message_list {
+    json_t *list;
+    size_t bytes; /* of payloads in it */
+};
+
+static bool append_message(void *self, const struct record_message *message, struct err *err)
+{
+    struct message_list *messages = self;
+
+    (void)err;
+    messages->bytes += message->payload.len;
+    if (messages->bytes > MAX_JSON_BODY_BYTES)
+        return false;
+    json_array_append_new(messages->list, json_of_message(message));
+    return true;
+}
+
+/* Those that fit; message_count says how many there are. */
+static bool messages_array(const struct showing *showing, json_t **out_list, struct err *err)
+{
+    struct message_list messages = { json_array(), 0 };
+
+    err->code = ERR_NONE;
+    if (!store_messages(showing->store, showing->session->id, showing->record->seq, 1, append_message,
+                        &messages, err) &&
+        err->code != ERR_NONE) {
+        json_decref(messages.list);
+        return false;
+    }
+    *out_list = messages.list;
+    return true;
+}
+
 static bool show_json(const struct showing *showing, struct err *err)
 {
     const struct record *record = showing->record;
-    json_t *object, *request_body, *response_body;
+    json_t *object, *request_body = NULL, *response_body = NULL, *messages;
 
-    if (!body_object(showing, HTTP_REQUEST, &request_body, err))
-        return false;
-    if (!body_object(showing, HTTP_RESPONSE, &response_body, err)) {
+    if (!body_object(showing, HTTP_REQUEST, &request_body, err) ||
+        !body_object(showing, HTTP_RESPONSE, &response_body, err) ||
+        !messages_array(showing, &messages, err)) {
         json_decref(request_body);
+        json_decref(response_body);
         return false;
     }
     object = json_of_record(record);
@@ -417,6 +466,9 @@ static bool show_json(const struct showing *showing, struct err *err)
     json_object_set_new(object, "response_headers", json_of_fields(&record->response_headers));
     json_object_set_new(object, "response_body", response_body);
     json_object_set_new(object, "response_trailers", json_of_fields(&record->response_trailers));
+    json_object_set_new(object, "protocol",
+                        record->protocol.len != 0 ? json_of_bytes(record->protocol) : json_null());
+    json_object_set_new(object, "messages", messages);
     set_parsed(object, "client_tls", record->client_tls);
     set_parsed(object, "origin_tls", record->origin_tls);
     json_object_set_new(object, "request_wire_bytes", json_integer((json_int_t)record->request_wire_bytes));
@@ -454,6 +506,8 @@ static bool show(const struct showing *showing, struct err *err)
 {
     const struct args *args = showing->args;
 
+    if (args->messages || args->follow)
+        return show_messages(showing, err);
     if (args->json)
         return show_json(showing, err);
     if (args->curl)
@@ -511,8 +565,16 @@ int cmd_show(const struct args *args)
                 "--curl is the whole request and goes with neither --json, --raw nor --body");
         return command_fail(&err);
     }
-    if (!parse_operand(args->operands.items[0], &session, &seq, &err))
+    if ((args->messages || args->follow) && (args->curl || args->raw || args->body != 0)) {
+        err_set(&err, ERR_USAGE, "--messages and --follow go with neither --raw, --body nor --curl");
         return command_fail(&err);
+    }
+    if (!parse_operand(args->operands.items[0], &session, &seq, &err) ||
+        (args->proto_descriptors != NULL &&
+         !protobuf_schema_load(args->proto_descriptors, &showing.schema, &err))) {
+        mem_free(session);
+        return command_fail(&err);
+    }
     ok = command_open_store(args, STORE_READ, &showing.store, &err);
     if (ok)
         ok = store_find_session(showing.store, session, &row, &err);
@@ -522,6 +584,7 @@ int cmd_show(const struct args *args)
         session_row_clear(&row);
     }
     store_close(showing.store);
+    protobuf_schema_free(showing.schema);
     mem_free(session);
     return ok ? command_finish_stdout(EXIT_DONE) : command_fail(&err);
 }

@@ -1,4 +1,6 @@
 #include "tools/json_text.h"
+
+#include "proxy/base/base64.h"
 #include "tools/text.h"
 
 json_t *json_of_bytes(struct span bytes)
@@ -54,12 +56,56 @@ json_t *json_of_record(const struct record *record)
     json_object_set_new(object, "response_type", json_of_bytes(record->response_type));
     json_object_set_new(object, "request_bytes", json_integer((json_int_t)record->request_body.bytes));
     json_object_set_new(object, "response_bytes", json_integer((json_int_t)record->response_body.bytes));
+    json_object_set_new(object, "message_count", json_integer(record->messages));
     json_object_set_new(object, "duration_us",
                         record_duration(record, &duration_us) ? json_integer((json_int_t)duration_us)
                                                               : json_null());
     json_object_set_new(object, "sealed", json_boolean((record->flags & TAP_SEALED) != 0));
     json_object_set_new(object, "error", record->error.len != 0 ? json_of_bytes(record->error) : json_null());
     strbuf_clear(&url);
+    return object;
+}
+
+void json_set_payload(json_t *object, struct span bytes)
+{
+    struct strbuf base64 = STRBUF_EMPTY;
+
+    if (text_is_utf8(bytes) && span_find(bytes, '\0') == bytes.len) {
+        json_object_set_new(object, "text", json_of_bytes(bytes));
+        return;
+    }
+    base64_add(&base64, bytes);
+    json_object_set_new(object, "base64", json_string(strbuf_text(&base64)));
+    strbuf_clear(&base64);
+}
+
+json_t *json_of_message(const struct record_message *message)
+{
+    json_t *object = json_object();
+
+    json_object_set_new(object, "message", json_integer(message->n));
+    json_object_set_new(object, "time", json_of_time(message->time_us));
+    json_object_set_new(object, "direction",
+                        json_string(message->direction == HTTP_REQUEST ? "request" : "response"));
+    json_object_set_new(object, "kind", json_string(record_message_kind_name(message->kind)));
+    json_object_set_new(object, "bytes", json_integer((json_int_t)message->size));
+    json_object_set_new(object, "wire_bytes", json_integer((json_int_t)message->wire_size));
+    if (message->payload.ptr != NULL)
+        json_set_payload(object, message->payload);
+    for (size_t i = 0; i < RECORD_MESSAGE_FLAGS; i++)
+        if ((message->flags & record_message_flag_names[i].flag) != 0)
+            json_object_set_new(object, record_message_flag_names[i].name, json_true());
+    if (message->close_code != 0)
+        json_object_set_new(object, "close_code", json_integer(message->close_code));
+    if (message->kind == MESSAGE_EVENT) {
+        json_object_set_new(object, "event_type", json_of_bytes(message->event_type));
+        if (message->event_id.len != 0)
+            json_object_set_new(object, "event_id", json_of_bytes(message->event_id));
+        if (message->has_retry)
+            json_object_set_new(object, "retry_ms", json_integer((json_int_t)message->retry_ms));
+    }
+    if (message->note.len != 0)
+        json_object_set_new(object, "note", json_of_bytes(message->note));
     return object;
 }
 

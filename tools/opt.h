@@ -57,6 +57,8 @@ struct args {
     bool json, follow, raw, curl, force, keep_browser_headers;
     int body, key_type, group_by, completion;
     const char *output, *name, *domain;
+    bool messages; /* of show, with follow */
+    const char *proto_descriptors;
 
     struct arg_list hidden; /* owned: the texts of which argv shows asterisks */
     struct arg_list operands;

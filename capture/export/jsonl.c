@@ -7,6 +7,7 @@
 #include "capture/export/job.h"
 #include "capture/export/json_out.h"
 #include "capture/export/text.h"
+#include "proxy/base/utf8.h"
 #include "proxy/http/message.h"
 
 /* Bodies up to this size are read once, larger ones twice: to see what they are, and to write them. */
@@ -129,6 +130,7 @@ static void write_summary(struct json_out *json, const struct record *record)
     jout_member_bytes(json, "response_type", record->response_type);
     jout_member_int(json, "request_bytes", (int64_t)record->request_body.bytes);
     jout_member_int(json, "response_bytes", (int64_t)record->response_body.bytes);
+    jout_member_int(json, "message_count", record->messages);
     write_int_or_null(json, "duration_us", done != TAP_NEVER && done >= 0, done);
     jout_member_bool(json, "sealed", record->flags & TAP_SEALED);
     jout_key(json, "error");
@@ -137,6 +139,62 @@ static void write_summary(struct json_out *json, const struct record *record)
     else
         jout_null(json);
     strbuf_clear(&url);
+}
+
+static bool is_text(struct span bytes)
+{
+    return utf8_is_valid(bytes) && span_find(bytes, '\0') == bytes.len;
+}
+
+static bool write_message(void *self, const struct record_message *message, struct err *err)
+{
+    struct json_out *json = self;
+    char time[TEXT_TIME_BYTES];
+
+    (void)err; /* the stream's error is looked at when everything is written */
+    text_time_us(time, message->time_us);
+    jout_open_object(json);
+    jout_member_int(json, "message", message->n);
+    jout_member_str(json, "time", time);
+    jout_member_str(json, "direction", message->direction == HTTP_REQUEST ? "request" : "response");
+    jout_member_str(json, "kind", record_message_kind_name(message->kind));
+    jout_member_int(json, "bytes", (int64_t)message->size);
+    jout_member_int(json, "wire_bytes", (int64_t)message->wire_size);
+    if (message->payload.ptr != NULL && is_text(message->payload)) {
+        jout_member_text(json, "text", message->payload);
+    } else if (message->payload.ptr != NULL) {
+        jout_key(json, "base64");
+        jout_base64(json, message->payload);
+    }
+    for (size_t i = 0; i < RECORD_MESSAGE_FLAGS; i++)
+        if ((message->flags & record_message_flag_names[i].flag) != 0)
+            jout_member_bool(json, record_message_flag_names[i].name, true);
+    if (message->close_code != 0)
+        jout_member_int(json, "close_code", message->close_code);
+    if (message->kind == MESSAGE_EVENT) {
+        jout_member_bytes(json, "event_type", message->event_type);
+        if (message->event_id.len != 0)
+            jout_member_bytes(json, "event_id", message->event_id);
+        if (message->has_retry)
+            jout_member_int(json, "retry_ms", (int64_t)message->retry_ms);
+    }
+    if (message->note.len != 0)
+        jout_member_bytes(json, "note", message->note);
+    jout_close(json);
+    return true;
+}
+
+static bool write_messages(struct export_job *job, struct json_out *json, const struct record *record,
+                           struct err *err)
+{
+    bool ok;
+
+    jout_key(json, "messages");
+    jout_open_array(json);
+    ok = record->messages == 0 ||
+         job->source->messages(job->source->self, record->seq, write_message, json, err);
+    jout_close(json);
+    return ok;
 }
 
 static bool write_exchange(struct export_job *job, struct json_out *json, const struct record *record,
@@ -165,6 +223,13 @@ static bool write_exchange(struct export_job *job, struct json_out *json, const 
                     err))
         return false;
     write_fields(json, "response_trailers", &record->response_trailers);
+    jout_key(json, "protocol");
+    if (record->protocol.len != 0)
+        jout_bytes(json, record->protocol);
+    else
+        jout_null(json);
+    if (!write_messages(job, json, record, err))
+        return false;
     write_stored(json, "client_tls", record->client_tls);
     write_stored(json, "origin_tls", record->origin_tls);
     jout_member_int(json, "request_wire_bytes", (int64_t)record->request_wire_bytes);

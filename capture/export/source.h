@@ -24,6 +24,8 @@ struct export_source {
     /* The exchange of that number; NULL: it is there no more. Quick when numbers rise by little. */
     bool (*at)(void *self, uint32_t seq, const struct record **out_record, struct err *err);
     bool (*body_read)(void *self, int64_t body, store_sink sink, void *sink_self, struct err *err);
+    /* Of the exchange of that number; see store_messages. */
+    bool (*messages)(void *self, uint32_t seq, store_message_sink each, void *each_self, struct err *err);
     bool (*cookies)(void *self, bool (*each)(void *each_self, const struct cookie_row *row), void *each_self,
                     struct err *err);
 };

@@ -58,6 +58,14 @@ static bool source_body_read(void *self, int64_t body, store_sink sink, void *si
     return store_body_read(source->store, body, sink, sink_self, err);
 }
 
+static bool source_messages(void *self, uint32_t seq, store_message_sink each, void *each_self,
+                            struct err *err)
+{
+    struct source_store *source = self;
+
+    return store_messages(source->store, source->session, seq, 1, each, each_self, err);
+}
+
 static bool source_cookies(void *self, bool (*each)(void *each_self, const struct cookie_row *row),
                            void *each_self, struct err *err)
 {
@@ -81,6 +89,7 @@ void source_store_init(struct export_source *out_source, struct store *store,
         .next = source_next,
         .at = source_at,
         .body_read = source_body_read,
+        .messages = source_messages,
         .cookies = source_cookies,
     };
 }

@@ -17,6 +17,7 @@ struct fake_exchange {
     struct record record;
     char *request, *response, *host, *scheme; /* what the spans point into */
     struct span request_body, response_body;
+    struct record_message *messages; /* as many as the record says */
 };
 
 struct fake_cookie {
@@ -75,6 +76,19 @@ static bool fake_body_read(void *self, int64_t body, store_sink sink, void *sink
     return true;
 }
 
+static bool fake_messages(void *self, uint32_t seq, store_message_sink each, void *each_self, struct err *err)
+{
+    struct fake_source *fake = self;
+    const struct fake_exchange *exchange = fake->exchanges[seq - 1];
+
+    if (fake->is_broken)
+        return err_set(err, ERR_STORE, "the store is broken");
+    for (uint32_t i = 0; i < exchange->record.messages; i++)
+        if (!each(each_self, &exchange->messages[i], err))
+            return false;
+    return true;
+}
+
 static bool fake_cookies(void *self, bool (*each)(void *each_self, const struct cookie_row *row),
                          void *each_self, struct err *err)
 {
@@ -106,6 +120,7 @@ struct fake_source *fake_source_new(void)
         .next = fake_next,
         .at = fake_at,
         .body_read = fake_body_read,
+        .messages = fake_messages,
         .cookies = fake_cookies,
     };
     return fake;
@@ -117,6 +132,7 @@ static void exchange_free(struct fake_exchange *exchange)
     mem_free(exchange->record.response_headers.items);
     mem_free((char *)exchange->record.request_type.ptr);
     mem_free((char *)exchange->record.response_type.ptr);
+    mem_free(exchange->messages);
     mem_free(exchange->request);
     mem_free(exchange->response);
     mem_free(exchange->host);
@@ -146,6 +162,17 @@ void fake_source_free(struct fake_source *fake)
     mem_free(fake->cookies);
     mem_free(fake->session.name);
     mem_free(fake);
+}
+
+void fake_source_add_message(struct fake_source *fake, struct record_message message)
+{
+    struct fake_exchange *exchange = fake->exchanges[fake->count - 1];
+    uint32_t count = exchange->record.messages;
+
+    exchange->messages = mem_realloc(exchange->messages, (count + 1) * sizeof message);
+    message.n = count + 1;
+    exchange->messages[count] = message;
+    exchange->record.messages++;
 }
 
 const struct export_source *fake_source_reader(struct fake_source *fake)

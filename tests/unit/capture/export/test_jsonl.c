@@ -38,6 +38,38 @@ static void lines_have_their_golden_form(void **state)
     record->error = SPAN("the origin closed the connection");
     record->origin_tls = SPAN("not JSON");
     fake_source_add(fake, "https://shop.test", SPAN("CONNECT shop.test:443 HTTP/1.1\r\n\r\n"), SPAN_NONE);
+    record = fake_source_add(fake, "https://shop.test", SPAN("CONNECT /chat HTTP/1.1\r\n\r\n"),
+                             SPAN("HTTP/1.1 200 OK\r\n\r\n"));
+    record->protocol = SPAN("websocket");
+    fake_source_add_message(fake, (struct record_message){ .time_us = record->started_us + 250000,
+                                                           .direction = HTTP_REQUEST,
+                                                           .kind = MESSAGE_TEXT,
+                                                           .payload = SPAN("zo\xc3\xab"),
+                                                           .size = 4,
+                                                           .wire_size = 9,
+                                                           .flags = RECORD_MESSAGE_COMPRESSED });
+    fake_source_add_message(fake, (struct record_message){ .time_us = record->started_us + 300000,
+                                                           .direction = HTTP_RESPONSE,
+                                                           .kind = MESSAGE_BINARY,
+                                                           .payload = SPAN("\0\xff"),
+                                                           .size = 4000,
+                                                           .wire_size = 4000,
+                                                           .flags = RECORD_MESSAGE_TRUNCATED,
+                                                           .note = SPAN("why") });
+    fake_source_add_message(fake, (struct record_message){ .time_us = record->started_us + 400000,
+                                                           .direction = HTTP_RESPONSE,
+                                                           .kind = MESSAGE_CLOSE,
+                                                           .size = 3,
+                                                           .wire_size = 3,
+                                                           .close_code = 1001 });
+    fake_source_add_message(fake, (struct record_message){ .time_us = record->started_us + 500000,
+                                                           .direction = HTTP_RESPONSE,
+                                                           .kind = MESSAGE_EVENT,
+                                                           .payload = SPAN(""),
+                                                           .event_type = SPAN("message"),
+                                                           .event_id = SPAN("7"),
+                                                           .has_retry = true,
+                                                           .retry_ms = 3000 });
     text = fake_source_export(fake, "jsonl", NULL, NULL);
     golden_compare(text, "tests/unit/capture/export/golden/session.jsonl");
     free(text);
