@@ -5,6 +5,7 @@
 
 #include "capture/filter.h"
 #include "capture/piece.h"
+#include "capture/roster.h"
 #include "capture/session.h"
 #include "capture/store/store_write.h"
 #include "capture/writer.h"
@@ -30,7 +31,28 @@ static void wake_recorders(void *self)
     recorder_shared_wake(self);
 }
 
-static struct recorder_shared *shared_new(const struct capture_options *options, uint32_t last_seq)
+static struct roster *make_roster(const struct capture_options *options,
+                                  const struct store_session_start *start, const struct session_row *main,
+                                  uint32_t last_seq)
+{
+    static const enum roster_per per[] = {
+        [CAPTURE_ONE] = ROSTER_ONE,
+        [CAPTURE_PER_CLIENT] = ROSTER_PER_CLIENT,
+        [CAPTURE_PER_USER] = ROSTER_PER_USER,
+        [CAPTURE_PER_LISTENER] = ROSTER_PER_LISTENER,
+    };
+    const struct roster_options roster = {
+        .per = per[options->per],
+        .listeners = options->listeners,
+        .listener_count = options->listener_count,
+        .filter = start->filter,
+        .options = start->options,
+    };
+
+    return roster_new(&roster, main, last_seq);
+}
+
+static struct recorder_shared *shared_new(const struct capture_options *options, struct roster *roster)
 {
     struct recorder_shared *shared = mem_new(struct recorder_shared);
 
@@ -42,7 +64,7 @@ static struct recorder_shared *shared_new(const struct capture_options *options,
     shared->no_bodies = options->no_bodies;
     shared->max_body = options->max_body;
     shared->skip_media = options->skip_media;
-    atomic_store(&shared->last_seq, last_seq);
+    shared->roster = roster;
     return shared;
 }
 
@@ -50,6 +72,7 @@ static void shared_free(struct recorder_shared *shared)
 {
     queue_free(shared->queue);
     filter_unref(shared->filter);
+    roster_free(shared->roster);
     recorder_shared_clear(shared);
     mem_free(shared);
 }
@@ -92,8 +115,8 @@ bool capture_start(const char *store_path, const struct capture_options *options
         mem_free(capture);
         return false;
     }
-    capture->shared = shared_new(options, last_seq);
-    capture->writer = writer_new(store, capture->session.id, capture->shared);
+    capture->shared = shared_new(options, make_roster(options, &start, &capture->session, last_seq));
+    capture->writer = writer_new(store, capture->shared);
     *out_capture = capture;
     return true;
 }
@@ -110,8 +133,9 @@ void capture_set_paused(struct capture *capture, bool is_paused)
 
     if (atomic_exchange(&capture->shared->is_paused, is_paused) == is_paused)
         return;
-    piece = piece_event(clock_wall_us(), is_paused ? "paused" : "resumed", NULL, NULL,
-                        is_paused ? "nothing that begins now is recorded" : "recording goes on");
+    piece =
+        piece_event(roster_at(capture->shared->roster, 0), clock_wall_us(), is_paused ? "paused" : "resumed",
+                    NULL, NULL, is_paused ? "nothing that begins now is recorded" : "recording goes on");
     piece->sets_state = true;
     piece->state = is_paused ? SESSION_PAUSED : SESSION_RECORDING;
     if (!queue_push(capture->shared->queue, &piece->base.item, &is_over))
@@ -131,19 +155,26 @@ static void summarise(const struct session_row *row, struct capture_summary *out
         .request_bytes = row->request_bytes,
         .response_bytes = row->response_bytes,
     };
+    snprintf(out_summary->name, sizeof out_summary->name, "%s", row->name);
     if (row->incomplete != NULL)
         snprintf(out_summary->incomplete, sizeof out_summary->incomplete, "%s", row->incomplete);
 }
 
-/* The session as the store has it; what is known without it when that fails. */
-static bool read_back(struct capture *capture, struct capture_summary *out_summary, struct err *err)
+void capture_summary_clear(struct capture_summary *summary)
+{
+    mem_free(summary->others);
+    summary->others = NULL;
+    summary->other_count = 0;
+}
+
+/* A session as the store has it. */
+static bool read_back(struct capture *capture, int64_t session, struct capture_summary *out_summary,
+                      struct err *err)
 {
     struct session_row row;
     char id[24];
 
-    summarise(&capture->session, out_summary);
-    out_summary->ended_us = clock_wall_us();
-    snprintf(id, sizeof id, "%lld", (long long)capture->session.id);
+    snprintf(id, sizeof id, "%lld", (long long)session);
     if (!store_find_session(capture->store, id, &row, err))
         return false;
     summarise(&row, out_summary);
@@ -151,13 +182,46 @@ static bool read_back(struct capture *capture, struct capture_summary *out_summa
     return true;
 }
 
+/* Ends one session; all are, whatever fails. err is that of the first that failed. */
+static bool end_session(struct capture *capture, const struct roster_session *session,
+                        struct capture_summary *out_summary, bool was_ok, struct err *err)
+{
+    struct err unused;
+    bool is_ended = store_session_end(capture->store, session->id, was_ok ? err : &unused);
+
+    return read_back(capture, session->id, out_summary, was_ok && is_ended ? err : &unused) && is_ended;
+}
+
+static bool end_sessions(struct capture *capture, struct capture_summary *out_summary, bool ok,
+                         struct err *err)
+{
+    struct roster *roster = capture->shared->roster;
+    unsigned count = roster_count(roster);
+    struct capture_summary *others = mem_array(struct capture_summary, count);
+    size_t other_count = 0;
+
+    /* What is known without the store. */
+    summarise(&capture->session, out_summary);
+    out_summary->ended_us = clock_wall_us();
+    ok = end_session(capture, roster_at(roster, 0), out_summary, ok, err) && ok;
+    for (unsigned i = 1; i < count; i++) {
+        if (roster_at(roster, i)->id == 0)
+            continue; /* the store failed before it could begin */
+        ok = end_session(capture, roster_at(roster, i), &others[other_count], ok, err) && ok;
+        other_count += others[other_count].name[0] != '\0';
+    }
+    out_summary->others = others;
+    out_summary->other_count = other_count;
+    if (other_count == 0)
+        capture_summary_clear(out_summary);
+    return ok;
+}
+
 bool capture_end(struct capture *capture, struct capture_summary *out_summary, struct err *err)
 {
     char lost[128];
-    struct err unused; /* the first failure is the one to tell */
     bool is_whole = writer_end(capture->writer, lost, sizeof lost, err);
-    bool is_ended = store_session_end(capture->store, capture->session.id, is_whole ? err : &unused);
-    bool is_read = read_back(capture, out_summary, is_whole && is_ended ? err : &unused);
+    bool ok = end_sessions(capture, out_summary, is_whole, err);
 
     if (!is_whole)
         snprintf(out_summary->incomplete, sizeof out_summary->incomplete, "%s", lost);
@@ -165,7 +229,7 @@ bool capture_end(struct capture *capture, struct capture_summary *out_summary, s
     store_close(capture->store);
     session_row_clear(&capture->session);
     mem_free(capture);
-    return is_whole && is_ended && is_read;
+    return ok;
 }
 
 int64_t capture_session(const struct capture *capture)

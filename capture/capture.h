@@ -11,10 +11,14 @@
 #include <stdint.h>
 
 #include "capture/recorder.h"
+#include "capture/session.h"
 #include "proxy/base/err.h"
 
 struct capture;
 struct filter;
+
+/* What there is one session of. */
+enum capture_per { CAPTURE_ONE, CAPTURE_PER_CLIENT, CAPTURE_PER_USER, CAPTURE_PER_LISTENER };
 
 struct capture_options {
     const char *session_name; /* NULL: made from the date and time; that of an ended session continues it */
@@ -23,6 +27,12 @@ struct capture_options {
     uint64_t max_body;        /* bytes kept of a body, and of a message; 0: all */
     bool skip_media;          /* keep no bodies of images, audio, video and fonts */
     bool durable;             /* each batch reaches the disk */
+    /* With another than CAPTURE_ONE: besides the session there is one for each client address, user (or
+     * "anonymous") or listener that is seen, called "NAME - WHO", at most ROSTER_SESSIONS. The session itself
+     * takes what belongs to none of them, and whoever comes when there are so many. */
+    enum capture_per per;
+    const char *const *listeners; /* what they are called, by tap_exchange.listener; NULL: by number */
+    size_t listener_count;
     const char *options_json; /* shown with the session; NULL: {} */
 };
 
@@ -42,17 +52,24 @@ struct recorder *capture_recorder(struct capture *capture, void (*wake)(void *se
 void capture_set_paused(struct capture *capture, bool is_paused);
 
 struct capture_summary {
+    char name[SESSION_NAME_BYTES + 1];
     uint64_t started_us, ended_us; /* wall clock */
     uint64_t exchanges;            /* in the store */
     uint64_t seen, filtered;       /* all that passed, and how many of them the filter left out */
     uint64_t errors, hosts;
     uint64_t request_bytes, response_bytes;
     char incomplete[256]; /* "", or what is missing */
+    /* Those of other sessions of this capture, in the order in which they began; they have no others. Owned:
+     * capture_summary_clear. */
+    struct capture_summary *others;
+    size_t other_count;
 };
-/* Drains the queue, ends the session and frees the capture. False: the store failed and did not come back, so
- * that something is missing (out_summary->incomplete says what); out_summary is filled in either case. */
+void capture_summary_clear(struct capture_summary *summary); /* needless where there are no others */
+/* Drains the queue, ends all sessions and frees the capture. False: the store failed and did not come back,
+ * so that something is missing (out_summary->incomplete says what); out_summary is filled in either case. */
 bool capture_end(struct capture *capture, struct capture_summary *out_summary, struct err *err);
 
+/* Of the session, or with capture_per the main one. */
 int64_t capture_session(const struct capture *capture);          /* its id; any thread */
 const char *capture_session_name(const struct capture *capture); /* any thread */
 

@@ -11,11 +11,12 @@
 
 static const struct piece_text NO_TEXT = { 0, PIECE_NO_TEXT };
 
-struct exchange_piece *piece_new(struct entry *entry)
+struct exchange_piece *piece_new(struct roster_session *session, struct entry *entry)
 {
     struct exchange_piece *piece = mem_new(struct exchange_piece);
 
     piece->base.kind = PIECE_EXCHANGE;
+    piece->base.session = session;
     piece->entry = entry;
     strbuf_reserve(&piece->text, TEXT_BYTES);
     piece->client_addr = piece->method = piece->query = piece->protocol = piece->request_headers =
@@ -34,12 +35,13 @@ static char *text_of(const char *bytes)
     return strbuf_detach(&text);
 }
 
-struct event_piece *piece_event(uint64_t time_us, const char *kind, const char *client_addr, const char *host,
-                                const char *text)
+struct event_piece *piece_event(struct roster_session *session, uint64_t time_us, const char *kind,
+                                const char *client_addr, const char *host, const char *text)
 {
     struct event_piece *piece = mem_new(struct event_piece);
 
     piece->base.kind = PIECE_EVENT;
+    piece->base.session = session;
     piece->time_us = time_us;
     piece->kind = text_of(kind);
     piece->client_addr = text_of(client_addr);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "capture/seen_cookies.h"
 #include "capture/store/store.h"
 #include "proxy/base/queue.h"
 #include "proxy/base/strbuf.h"
@@ -17,6 +18,7 @@
 #include "proxy/exchange/tap.h"
 
 struct exchange_piece;
+struct roster_session;
 
 /* What of an exchange is in the store: the writer's, kept twice so that a batch that failed can be undone. */
 struct entry_progress {
@@ -28,9 +30,10 @@ struct entry_progress {
 };
 
 struct entry {
-    uint32_t seq;
+    struct roster_session *session;
     unsigned char uid[UID_BYTES];
     /* The writer's from the first piece on. */
+    uint32_t seq; /* 0: has none yet */
     struct entry_progress now, committed;
     struct exchange_piece *first, *last; /* of this batch, linked by next_of_entry */
     bool is_lost;                        /* the store failed, and pieces of it are gone */
@@ -44,6 +47,7 @@ enum piece_kind { PIECE_EXCHANGE, PIECE_EVENT };
 struct piece {
     struct queue_item item;
     enum piece_kind kind;
+    struct roster_session *session; /* that it goes to */
 };
 
 enum piece_mark {
@@ -122,14 +126,14 @@ struct event_piece {
     struct piece base;
     uint64_t time_us;
     char *kind, *client_addr, *host, *text; /* owned, text of the store */
-    bool sets_state;                        /* of the session */
+    bool sets_state;                        /* of all sessions of the capture */
     enum session_state state;
 };
 
-struct exchange_piece *piece_new(struct entry *entry);
+struct exchange_piece *piece_new(struct roster_session *session, struct entry *entry);
 /* client_addr and host may be NULL. */
-struct event_piece *piece_event(uint64_t time_us, const char *kind, const char *client_addr, const char *host,
-                                const char *text);
+struct event_piece *piece_event(struct roster_session *session, uint64_t time_us, const char *kind,
+                                const char *client_addr, const char *host, const char *text);
 void piece_free(struct piece *piece); /* the entry stays */
 
 /* Network bytes as text of the store; ptr NULL: no text. */
@@ -146,6 +150,12 @@ struct span piece_text(const struct exchange_piece *piece, struct piece_text tex
 /* The same array of headers, for who collects it elsewhere. */
 void piece_headers_json(struct strbuf *out, const struct headers *headers);
 
+/* Those of a request's Cookie fields that this client has not sent last; see seen_cookies.h. */
+void piece_add_sent_cookies(struct exchange_piece *piece, const struct tap_exchange *exchange,
+                            const struct headers *headers, struct seen_cookies *seen);
+/* Those of a response's Set-Cookie fields, and whether there is any. */
+void piece_add_set_cookies(struct exchange_piece *piece, const struct headers *headers);
+bool piece_sets_cookies(const struct headers *headers);
 /* name and value are copied as they are; line is the whole Set-Cookie value, or ptr NULL. */
 void piece_add_cookie(struct exchange_piece *piece, enum cookie_source source, uint64_t time_us,
                       struct span name, struct span value, struct span line);

@@ -14,7 +14,7 @@
 #include "capture/filter.h"
 #include "capture/heads.h"
 #include "capture/piece.h"
-#include "capture/set_cookie.h"
+#include "capture/roster.h"
 #include "capture/splitter.h"
 #include "capture/store/store_write.h"
 #include "proxy/base/clock.h"
@@ -48,6 +48,7 @@ struct side {
 struct recording {
     struct recorder *recorder;
     struct tap_exchange *exchange;
+    struct roster_session *session;
     enum recording_mode mode;
     struct entry *entry;         /* KEPT; the writer's, only pointed to */
     struct exchange_piece *part; /* owned; NULL: nothing but bytes is held */
@@ -137,7 +138,7 @@ static void count(atomic_uint_fast64_t *counter, uint64_t n)
 static struct exchange_piece *part_of(struct recording *recording)
 {
     if (recording->part == NULL)
-        recording->part = piece_new(recording->entry);
+        recording->part = piece_new(recording->session, recording->entry);
     return recording->part;
 }
 
@@ -233,43 +234,6 @@ static void flush(struct recording *recording, unsigned marks)
 
 /* --- cookies ------------------------------------------------------------------------------------------- */
 
-static void add_sent_cookies(struct recording *recording, struct exchange_piece *piece,
-                             const struct headers *headers)
-{
-    const struct tap_exchange *x = recording->exchange;
-    struct span field = SPAN("Cookie"), rest, name, value;
-
-    for (size_t i = headers_next(headers, field, 0); i < headers->count;
-         i = headers_next(headers, field, i + 1)) {
-        rest = headers_value(headers, i);
-        while (cookie_next(&rest, &name, &value))
-            if (!seen_cookies_note(&recording->recorder->shared->seen_cookies, x->client_addr, x->host, name,
-                                   value))
-                piece_add_cookie(piece, COOKIE_SENT, x->started_us, name, value, SPAN_NONE);
-    }
-}
-
-static bool has_set_cookie(const struct headers *headers)
-{
-    return headers_next(headers, SPAN("Set-Cookie"), 0) < headers->count;
-}
-
-/* Also those that a user agent would refuse: what came is what is kept, judging is for readers. */
-static void add_set_cookies(struct exchange_piece *piece, const struct headers *headers)
-{
-    struct span field = SPAN("Set-Cookie"), line, pair, name, value;
-    uint64_t now_us = clock_wall_us();
-
-    for (size_t i = headers_next(headers, field, 0); i < headers->count;
-         i = headers_next(headers, field, i + 1)) {
-        line = headers_value(headers, i);
-        pair = span_sub(line, 0, span_find(line, ';'));
-        if (!cookie_next(&pair, &name, &value))
-            name = value = SPAN("");
-        piece_add_cookie(piece, COOKIE_SET, now_us, name, value, line);
-    }
-}
-
 static void add_place(struct exchange_piece *piece, const struct tap_exchange *x, struct span path)
 {
     piece->scheme = piece_add_text(piece, span_of(x->scheme));
@@ -355,7 +319,8 @@ static void queue_request(struct recording *recording, const struct http_head *h
     piece->request_version = (int)head->version;
     piece->request_headers = piece_add_headers(piece, &head->headers);
     piece->request_type = piece_add_type(piece, &head->headers);
-    add_sent_cookies(recording, piece, &head->headers);
+    piece_add_sent_cookies(piece, recording->exchange, &head->headers,
+                           &recording->recorder->shared->seen_cookies);
     flush(recording, 0);
 }
 
@@ -384,8 +349,7 @@ static void begin_kept(struct recording *recording, const struct http_head *head
     recording->mode = KEPT;
     recording->is_undecided = is_undecided;
     recording->entry = mem_new(struct entry);
-    recording->entry->seq =
-        (uint32_t)atomic_fetch_add_explicit(&recorder->shared->last_seq, 1, memory_order_relaxed) + 1;
+    recording->entry->session = recording->session;
     uid_make(&recorder->uids, recording->exchange->started_us, recording->entry->uid);
     expect_body(recording, HTTP_REQUEST, head);
     if (is_undecided)
@@ -402,14 +366,29 @@ static void begin(struct recording *recording, const struct http_head *head)
     heads_path(head, &path, &query);
     recording->path = mem_spandup(path);
     if (answer == FILTER_NO) {
-        struct exchange_piece *piece = piece_new(NULL);
+        struct exchange_piece *piece = piece_new(recording->session, NULL);
         recording->mode = COUNTED_WITH_COOKIES;
-        count(&recording->recorder->shared->totals.filtered, 1);
-        add_sent_cookies(recording, piece, &head->headers);
+        count(&recording->session->totals.filtered, 1);
+        piece_add_sent_cookies(piece, recording->exchange, &head->headers,
+                               &recording->recorder->shared->seen_cookies);
         queue_cookies(recording, piece, path);
     } else {
         begin_kept(recording, head, path, query, answer == FILTER_NOT_YET);
     }
+}
+
+static struct roster_session *session_of(struct recorder *recorder, const struct tap_exchange *exchange)
+{
+    struct roster *roster = recorder->shared->roster;
+    struct roster_session *session = roster_find(roster, exchange);
+
+    if (roster_tells_full(roster)) {
+        struct event_piece *piece =
+            piece_event(roster_at(roster, 0), clock_wall_us(), "too-many-sessions", exchange->client_addr,
+                        NULL, "no more sessions of their own: who comes now is recorded into this one");
+        queue_piece(recorder, &piece->base);
+    }
+    return session;
 }
 
 static void *on_request(void *self, struct tap_exchange *exchange, const struct http_head *head)
@@ -420,7 +399,8 @@ static void *on_request(void *self, struct tap_exchange *exchange, const struct 
 
     recording->recorder = recorder;
     recording->exchange = exchange;
-    count(&recorder->shared->totals.seen, 1);
+    recording->session = session_of(recorder, exchange);
+    count(&recording->session->totals.seen, 1);
     if (atomic_load_explicit(&recorder->shared->is_paused, memory_order_relaxed))
         return recording;
     if (head == NULL)
@@ -443,7 +423,7 @@ static void stop_deciding(struct recording *recording)
 /* The filter's late no: the writer takes out what is there. */
 static void give_up(struct recording *recording)
 {
-    count(&recording->recorder->shared->totals.filtered, 1);
+    count(&recording->session->totals.filtered, 1);
     stop_deciding(recording);
     splitter_free(recording->splitter);
     recording->splitter = NULL;
@@ -473,9 +453,9 @@ static void add_response(struct recording *recording, const struct http_head *he
     part->reason = piece_add_text(part, head->reason.ptr != NULL ? head->reason : SPAN(""));
     part->response_headers = piece_add_headers(part, &head->headers);
     part->response_type = piece_add_type(part, &head->headers);
-    if (has_set_cookie(&head->headers)) {
+    if (piece_sets_cookies(&head->headers)) {
         add_place(part, recording->exchange, span_of(recording->path));
-        add_set_cookies(part, &head->headers);
+        piece_add_set_cookies(part, &head->headers);
     }
     hold(recording);
 }
@@ -490,9 +470,9 @@ static void on_response(void *record, const struct http_head *head)
             add_interim(recording, head);
         return;
     }
-    if (recording->mode == COUNTED_WITH_COOKIES && has_set_cookie(&head->headers)) {
-        struct exchange_piece *piece = piece_new(NULL);
-        add_set_cookies(piece, &head->headers);
+    if (recording->mode == COUNTED_WITH_COOKIES && piece_sets_cookies(&head->headers)) {
+        struct exchange_piece *piece = piece_new(recording->session, NULL);
+        piece_add_set_cookies(piece, &head->headers);
         queue_cookies(recording, piece, span_of(recording->path));
     }
     if (recording->mode != KEPT)
@@ -634,12 +614,11 @@ static void end_kept(struct recording *recording, enum tap_outcome outcome)
 static void on_done(void *record, enum tap_outcome outcome)
 {
     struct recording *recording = record;
-    struct recorder_shared *shared = recording->recorder->shared;
 
     if (outcome == TAP_ABORTED)
-        count(&shared->totals.errors, 1);
+        count(&recording->session->totals.errors, 1);
     for (int i = 0; i < 2; i++)
-        count(&shared->totals.bytes[i], recording->sides[i].passed);
+        count(&recording->session->totals.bytes[i], recording->sides[i].passed);
     if (recording->mode == KEPT)
         end_kept(recording, outcome);
     stop_deciding(recording);
@@ -656,10 +635,12 @@ static void on_done(void *record, enum tap_outcome outcome)
 
 static void on_notice(void *self, const struct tap_notice *notice)
 {
+    struct recorder *recorder = self;
     struct event_piece *piece =
-        piece_event(notice->time_us, notice->kind, notice->client_addr, notice->host, notice->text);
+        piece_event(roster_find_client(recorder->shared->roster, notice->client_addr), notice->time_us,
+                    notice->kind, notice->client_addr, notice->host, notice->text);
 
-    queue_piece(self, &piece->base);
+    queue_piece(recorder, &piece->base);
 }
 
 const struct tap_listener recorder_listener = { on_request, on_response, on_body,    on_end,

@@ -25,10 +25,9 @@
 
 struct filter;
 struct recorder;
+struct roster;
 
-/* What the recorders of a capture have in common. Zeroed, then recorder_shared_init. Counters are added to by
- * recorders and taken by the writer.
- */
+/* What the recorders of a capture have in common. Zeroed, then recorder_shared_init. */
 struct recorder_shared {
     struct queue *queue;
     size_t max_queue_bytes; /* the bound of the queue as it was made: the writer only goes below it */
@@ -36,11 +35,7 @@ struct recorder_shared {
     bool no_bodies, skip_media;
     uint64_t max_body; /* 0: no limit */
     atomic_bool is_paused;
-    atomic_uint_fast32_t last_seq;
-    struct {
-        atomic_uint_fast64_t seen, filtered, errors;
-        atomic_uint_fast64_t bytes[2]; /* by enum http_role */
-    } totals;
+    struct roster *roster; /* the sessions, with their counters */
     struct seen_cookies seen_cookies;
     pthread_mutex_t lock; /* of the list, for as long as one takes a step */
     LIST_HEAD(, recorder) recorders;

@@ -14,10 +14,10 @@ static struct span address_of(const char *client_addr)
     return span_make(client_addr, colon != NULL ? (size_t)(colon - client_addr) : strlen(client_addr));
 }
 
-bool seen_cookies_note(struct seen_cookies *seen, const char *client_addr, const char *host, struct span name,
-                       struct span value)
+bool seen_cookies_note(struct seen_cookies *seen, unsigned session, const char *client_addr, const char *host,
+                       struct span name, struct span value)
 {
-    uint64_t key = store_hash(address_of(client_addr)) * 31 + store_hash(span_of(host));
+    uint64_t key = (store_hash(address_of(client_addr)) + session) * 31 + store_hash(span_of(host));
     uint64_t slot_value;
     _Atomic uint64_t *set;
     unsigned way = 0;

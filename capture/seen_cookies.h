@@ -19,9 +19,9 @@ struct seen_cookies {
     _Atomic uint64_t slots[SEEN_COOKIES];
 };
 
-/* Whether this is what that client sent last under that name; remembers it. client_addr: "address:port", of
- * which the port does not count. */
-bool seen_cookies_note(struct seen_cookies *seen, const char *client_addr, const char *host, struct span name,
-                       struct span value);
+/* Whether this is what that client sent last under that name, in that session of the capture (its number);
+ * remembers it. client_addr: "address:port", of which the port does not count. */
+bool seen_cookies_note(struct seen_cookies *seen, unsigned session, const char *client_addr, const char *host,
+                       struct span name, struct span value);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "capture/filter.h"
 #include "capture/piece.h"
+#include "capture/roster.h"
 #include "capture/store/store_write.h"
 #include "proxy/base/clock.h"
 #include "proxy/base/log.h"
@@ -40,26 +41,25 @@ TAILQ_HEAD(entries, entry);
 
 struct writer {
     struct store *store;
-    int64_t session;
     struct recorder_shared *shared;
+    struct roster *roster; /* shared's */
+    unsigned started;      /* so many of its sessions are in the store */
     pthread_t thread;
 
     struct entries all;   /* those whose last piece has not been written */
     struct entries batch; /* those with something to write */
     struct queue_item *items;
-    struct store_totals totals;  /* taken from the recorders, not yet committed */
-    struct store_totals written; /* what this try of the batch adds */
-
     size_t queue_bytes; /* its bound now */
 
     bool is_failing, is_dropping;
     uint64_t failing_since_us, retry_at_us;
-    struct {
-        uint64_t exchanges;
-        uint64_t from_us, to_us; /* wall clock */
-    } lost;
     struct err failure;
 };
+
+static int64_t session_of(const struct entry *entry)
+{
+    return entry->session->id;
+}
 
 /* --- a body -------------------------------------------------------------------------------------------- */
 
@@ -118,7 +118,7 @@ static bool write_cookies(struct writer *writer, const struct exchange_piece *pi
             .line = piece_text(piece, cookie->line),
         };
         int64_t id;
-        if (!store_add_cookie(writer->store, writer->session, &row, &id, err))
+        if (!store_add_cookie(writer->store, piece->base.session->id, &row, &id, err))
             return false;
         if (now != NULL && now->first_cookie == 0)
             now->first_cookie = id;
@@ -133,7 +133,7 @@ static bool write_messages(struct writer *writer, const struct exchange_piece *p
 {
     for (size_t i = 0; i < piece->message_count; i++) {
         struct record_message message = piece_message(piece, i);
-        if (!store_add_message(writer->store, writer->session, seq, &message, err))
+        if (!store_add_message(writer->store, piece->base.session->id, seq, &message, err))
             return false;
     }
     return true;
@@ -141,10 +141,11 @@ static bool write_messages(struct writer *writer, const struct exchange_piece *p
 
 /* --- an exchange --------------------------------------------------------------------------------------- */
 
-static bool add_tls(struct writer *writer, const struct tap_tls *tls, int64_t *out_row, struct err *err)
+static bool add_tls(struct writer *writer, const struct entry *entry, const struct tap_tls *tls,
+                    int64_t *out_row, struct err *err)
 {
     return tls == NULL ||
-           store_add_tls(writer->store, writer->session, tls->id, span_of(tls->json), out_row, err);
+           store_add_tls(writer->store, session_of(entry), tls->id, span_of(tls->json), out_row, err);
 }
 
 static void add_request(const struct exchange_piece *piece, struct store_exchange *row)
@@ -210,8 +211,8 @@ static bool add_piece(struct writer *writer, struct entry *entry, const struct e
     for (int side = 0; side < 2; side++)
         if (!write_bytes(writer, &entry->now, side, &piece->bodies[side], err))
             return false;
-    return add_tls(writer, piece->client_tls, &row->client_tls, err) &&
-           add_tls(writer, piece->origin_tls, &row->origin_tls, err) &&
+    return add_tls(writer, entry, piece->client_tls, &row->client_tls, err) &&
+           add_tls(writer, entry, piece->origin_tls, &row->origin_tls, err) &&
            write_cookies(writer, piece, entry->seq, &entry->now, err) &&
            write_messages(writer, piece, entry->seq, err);
 }
@@ -223,10 +224,10 @@ static bool take_out(struct writer *writer, struct entry *entry, struct err *err
     bool was_there;
 
     if (now->is_in_store &&
-        !store_delete_exchange(writer->store, writer->session, entry->seq, &was_there, err))
+        !store_delete_exchange(writer->store, session_of(entry), entry->seq, &was_there, err))
         return false;
     now->is_in_store = false;
-    return now->first_cookie == 0 || store_orphan_cookies(writer->store, writer->session, entry->seq,
+    return now->first_cookie == 0 || store_orphan_cookies(writer->store, session_of(entry), entry->seq,
                                                           now->first_cookie, now->last_cookie, err);
 }
 
@@ -243,16 +244,16 @@ static bool ask_store(struct writer *writer, struct entry *entry, const char *wh
 {
     bool is_taken;
 
-    if (!store_exchange_matches(writer->store, writer->session, entry->seq, writer->shared->filter, &is_taken,
-                                err))
+    if (!store_exchange_matches(writer->store, session_of(entry), entry->seq, writer->shared->filter,
+                                &is_taken, err))
         return false;
     if (!is_taken) {
-        writer->written.filtered++;
+        entry->session->written.filtered++;
         return take_out(writer, entry, err);
     }
     entry->now.is_visible = true;
-    writer->written.exchanges++;
-    return store_settle_exchange(writer->store, writer->session, entry->seq, why, err);
+    entry->session->written.exchanges++;
+    return store_settle_exchange(writer->store, session_of(entry), entry->seq, why, err);
 }
 
 static bool write_row(struct writer *writer, struct entry *entry, const struct store_exchange *row,
@@ -265,19 +266,22 @@ static bool write_row(struct writer *writer, struct entry *entry, const struct s
     entry->now.is_in_store = true;
     if (!ok || !entry->now.is_visible || was_visible)
         return ok;
-    writer->written.exchanges++;
+    entry->session->written.exchanges++;
     if (row->host.ptr == NULL) /* its request was written in an earlier batch, when nobody saw it */
-        return store_add_host_of(writer->store, writer->session, entry->seq, err);
-    return store_add_host(writer->store, writer->session, row->host, err);
+        return store_add_host_of(writer->store, session_of(entry), entry->seq, err);
+    return store_add_host(writer->store, session_of(entry), row->host, err);
 }
 
 static bool write_exchange(struct writer *writer, struct entry *entry, struct err *err)
 {
-    struct store_exchange row = { .session = writer->session, .seq = entry->seq };
+    struct store_exchange row = { .session = session_of(entry) };
     unsigned marks = entry->last->marks;
 
     if ((marks & PIECE_REFUSED) != 0)
         return refuse(writer, entry, err);
+    if (entry->seq == 0)
+        entry->seq = ++entry->session->last_seq;
+    row.seq = entry->seq;
     memcpy(row.uid, entry->uid, sizeof row.uid);
     for (const struct exchange_piece *piece = entry->first; piece != NULL; piece = piece->next_of_entry)
         if (!add_piece(writer, entry, piece, &row, err))
@@ -298,7 +302,7 @@ static bool write_lost(struct writer *writer, struct entry *entry, struct err *e
         return true;
     if (!entry->now.is_visible)
         return ask_store(writer, entry, WHY, err);
-    return store_settle_exchange(writer->store, writer->session, entry->seq, WHY, err);
+    return store_settle_exchange(writer->store, session_of(entry), entry->seq, WHY, err);
 }
 
 /* --- a batch ------------------------------------------------------------------------------------------- */
@@ -335,24 +339,6 @@ static size_t collect(struct writer *writer, struct queue_item *items)
     return bytes;
 }
 
-static void collect_totals(struct writer *writer)
-{
-    struct recorder_shared *shared = writer->shared;
-
-    writer->totals.seen += atomic_exchange(&shared->totals.seen, 0);
-    writer->totals.filtered += atomic_exchange(&shared->totals.filtered, 0);
-    writer->totals.errors += atomic_exchange(&shared->totals.errors, 0);
-    for (int side = 0; side < 2; side++)
-        writer->totals.bytes[side] += atomic_exchange(&shared->totals.bytes[side], 0);
-}
-
-static bool has_totals(const struct writer *writer)
-{
-    static const struct store_totals none;
-
-    return memcmp(&writer->totals, &none, sizeof none) != 0;
-}
-
 static void time_text(uint64_t wall_us, char out_text[32])
 {
     time_t seconds = (time_t)(wall_us / 1000000);
@@ -362,27 +348,37 @@ static void time_text(uint64_t wall_us, char out_text[32])
     strftime(out_text, 32, "%Y-%m-%d %H:%M:%S", &local);
 }
 
-static void lost_text(const struct writer *writer, char *out_text, size_t size)
+static void lost_text(const struct roster_lost *lost, char *out_text, size_t size)
 {
     char from[32], to[32];
 
-    time_text(writer->lost.from_us, from);
-    time_text(writer->lost.to_us, to);
-    snprintf(out_text, size, "%llu exchange%s from %s to %s", (unsigned long long)writer->lost.exchanges,
-             writer->lost.exchanges == 1 ? "" : "s", from, to);
+    time_text(lost->from_us, from);
+    time_text(lost->to_us, to);
+    snprintf(out_text, size, "%llu exchange%s from %s to %s", (unsigned long long)lost->exchanges,
+             lost->exchanges == 1 ? "" : "s", from, to);
 }
 
-static bool write_mark(struct writer *writer, struct err *err)
+static bool write_mark(struct writer *writer, const struct roster_session *session, struct err *err)
 {
     char text[128];
     struct event_row event = { .time_us = clock_wall_us(), .kind = SPAN("incomplete") };
 
-    if (writer->lost.exchanges == 0)
+    if (session->lost.exchanges == 0)
         return true;
-    lost_text(writer, text, sizeof text);
+    lost_text(&session->lost, text, sizeof text);
     event.text = span_of(text);
-    return store_add_incomplete(writer->store, writer->session, text, err) &&
-           store_add_event(writer->store, writer->session, &event, err);
+    return store_add_incomplete(writer->store, session->id, text, err) &&
+           store_add_event(writer->store, session->id, &event, err);
+}
+
+static bool write_state(struct writer *writer, enum session_state state, struct err *err)
+{
+    for (unsigned i = 0; i < roster_count(writer->roster); i++) {
+        const struct roster_session *session = roster_at(writer->roster, i);
+        if (session->id != 0 && !store_set_state(writer->store, session->id, state, err))
+            return false;
+    }
+    return true;
 }
 
 static bool write_event(struct writer *writer, const struct event_piece *piece, struct err *err)
@@ -395,9 +391,9 @@ static bool write_event(struct writer *writer, const struct event_piece *piece, 
         .text = span_of(piece->text),
     };
 
-    if (piece->sets_state && !store_set_state(writer->store, writer->session, piece->state, err))
+    if (piece->sets_state && !write_state(writer, piece->state, err))
         return false;
-    return store_add_event(writer->store, writer->session, &row, err);
+    return store_add_event(writer->store, piece->base.session->id, &row, err);
 }
 
 /* Those that belong to no exchange. */
@@ -415,20 +411,49 @@ static bool write_loose(struct writer *writer, struct err *err)
     return true;
 }
 
+static bool write_totals(struct writer *writer, const struct roster_session *session, struct err *err)
+{
+    struct store_totals sum = session->taken;
+
+    sum.exchanges += session->written.exchanges;
+    sum.filtered += session->written.filtered;
+    if (session->number != 0 && store_totals_are_zero(&sum))
+        return true; /* the main session's row tells with each batch that it is alive */
+    return store_add_totals(writer->store, session->id, &sum, clock_wall_us(), err);
+}
+
 static bool write_all(struct writer *writer, struct err *err)
 {
-    struct store_totals sum = writer->totals;
     struct entry *entry;
 
-    writer->written = (struct store_totals){ 0 };
+    for (unsigned i = 0; i < roster_count(writer->roster); i++)
+        roster_at(writer->roster, i)->written = (struct store_totals){ 0 };
     TAILQ_FOREACH (entry, &writer->batch, in_batch)
         if (entry->is_lost ? !write_lost(writer, entry, err) : !write_exchange(writer, entry, err))
             return false;
-    if (!write_loose(writer, err) || !write_mark(writer, err))
+    if (!write_loose(writer, err))
         return false;
-    sum.exchanges += writer->written.exchanges;
-    sum.filtered += writer->written.filtered;
-    return store_add_totals(writer->store, writer->session, &sum, clock_wall_us(), err);
+    for (unsigned i = 0; i < roster_count(writer->roster); i++) {
+        const struct roster_session *session = roster_at(writer->roster, i);
+        if (session->id != 0 && (!write_mark(writer, session, err) || !write_totals(writer, session, err)))
+            return false;
+    }
+    return true;
+}
+
+/* Those that were seen for the first time. Each is a short batch of its own. */
+static bool start_sessions(struct writer *writer, struct err *err)
+{
+    for (unsigned i = writer->started; i < roster_count(writer->roster); i++) {
+        struct roster_session *session = roster_at(writer->roster, i);
+        if (session->id == 0 && !roster_start(writer->roster, session, writer->store, err))
+            return false;
+        if (i != 0 && atomic_load(&writer->shared->is_paused) &&
+            !store_set_state(writer->store, session->id, SESSION_PAUSED, err))
+            return false;
+        writer->started = i + 1;
+    }
+    return true;
 }
 
 static void free_items(struct writer *writer)
@@ -459,15 +484,19 @@ static void settle_batch(struct writer *writer)
             forget_entry(writer, entry);
     }
     free_items(writer);
-    writer->totals = (struct store_totals){ 0 };
-    writer->lost.exchanges = 0;
+    for (unsigned i = 0; i < writer->started; i++) {
+        struct roster_session *session = roster_at(writer->roster, i);
+        session->taken = (struct store_totals){ 0 };
+        session->lost.exchanges = 0;
+    }
 }
 
 static bool write_batch(struct writer *writer, struct err *err)
 {
     struct entry *entry;
 
-    if (store_begin(writer->store, err) && write_all(writer, err) && store_commit(writer->store, err)) {
+    if (start_sessions(writer, err) && store_begin(writer->store, err) && write_all(writer, err) &&
+        store_commit(writer->store, err)) {
         settle_batch(writer);
         return true;
     }
@@ -486,10 +515,11 @@ static void drop_batch(struct writer *writer)
     while (entry != NULL) {
         struct entry *next = TAILQ_NEXT(entry, in_batch);
         if (!entry->is_lost) {
-            writer->lost.to_us = clock_wall_us();
-            if (writer->lost.exchanges == 0)
-                writer->lost.from_us = writer->lost.to_us - (clock_mono_us() - writer->failing_since_us);
-            writer->lost.exchanges++;
+            struct roster_lost *lost = &entry->session->lost;
+            lost->to_us = clock_wall_us();
+            if (lost->exchanges == 0)
+                lost->from_us = lost->to_us - (clock_mono_us() - writer->failing_since_us);
+            lost->exchanges++;
         }
         entry->is_lost = true;
         entry->first = entry->last = NULL;
@@ -529,11 +559,11 @@ static void sleep_us(long us)
 /* Writes the batch, or waits until it can be written, or drops it. */
 static void deal(struct writer *writer)
 {
+    bool has_totals = roster_take_totals(writer->roster);
     struct err err;
 
-    collect_totals(writer);
-    if (writer->items == NULL && TAILQ_EMPTY(&writer->batch) && !has_totals(writer) &&
-        writer->lost.exchanges == 0)
+    if (writer->items == NULL && TAILQ_EMPTY(&writer->batch) && !has_totals &&
+        !roster_has_lost(writer->roster))
         return;
     if (writer->is_dropping && clock_mono_us() < writer->retry_at_us) {
         drop_batch(writer);
@@ -582,18 +612,18 @@ static void *run(void *self)
         bound_queue(writer, bytes, clock_mono_us() - started_us);
         queue_done(writer->shared->queue, bytes);
     }
-    if (writer->lost.exchanges != 0 && !write_batch(writer, &writer->failure))
+    if (roster_has_lost(writer->roster) && !write_batch(writer, &writer->failure))
         drop_batch(writer);
     return NULL;
 }
 
-struct writer *writer_new(struct store *store, int64_t session, struct recorder_shared *shared)
+struct writer *writer_new(struct store *store, struct recorder_shared *shared)
 {
     struct writer *writer = mem_new(struct writer);
 
     writer->store = store;
-    writer->session = session;
     writer->shared = shared;
+    writer->roster = shared->roster;
     writer->queue_bytes =
         FIRST_QUEUE_BYTES < shared->max_queue_bytes ? FIRST_QUEUE_BYTES : shared->max_queue_bytes;
     queue_set_max_bytes(shared->queue, writer->queue_bytes);
@@ -608,15 +638,17 @@ struct writer *writer_new(struct store *store, int64_t session, struct recorder_
 
 bool writer_end(struct writer *writer, char *out_lost, size_t lost_size, struct err *err)
 {
+    struct roster_lost lost;
     struct entry *entry;
     bool ok;
 
     queue_close(writer->shared->queue);
     pthread_join(writer->thread, NULL);
     out_lost[0] = '\0';
-    ok = writer->lost.exchanges == 0 && !writer->is_failing;
+    lost = roster_lost(writer->roster);
+    ok = lost.exchanges == 0 && !writer->is_failing;
     if (!ok) {
-        lost_text(writer, out_lost, lost_size);
+        lost_text(&lost, out_lost, lost_size);
         *err = writer->failure;
         err_add(err, "what passed is not all recorded");
     }

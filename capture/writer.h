@@ -17,8 +17,8 @@
 struct writer;
 
 /* Starts it. store is lent: nobody else uses the handle until writer_end. shared: whose queue, filter and
- * counters. */
-struct writer *writer_new(struct store *store, int64_t session, struct recorder_shared *shared);
+ * sessions. */
+struct writer *writer_new(struct store *store, struct recorder_shared *shared);
 
 /* Closes the queue, waits until it is empty and the thread is gone, and frees the writer. False: something
  * was lost and the store did not come back to be told; out_lost then says what, "" otherwise. */

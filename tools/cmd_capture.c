@@ -309,6 +309,9 @@ static bool start_capture(struct run *run, struct err *err)
         .max_body = args->max_body.is_given ? args->max_body.bytes : 0,
         .skip_media = args->skip_media,
         .durable = args->durable,
+        .per = (enum capture_per)args->session_per,
+        .listeners = args->listen.items,
+        .listener_count = args->listen.count,
     };
     bool ok;
 
@@ -493,7 +496,6 @@ static void forget_session(const struct run *run, int64_t session)
  * fails at the start changes nothing. */
 static int end_capture(struct run *run, int status)
 {
-    char *name = mem_strdup(capture_session_name(run->capture));
     int64_t session = capture_session(run->capture);
     struct capture_summary summary;
     struct err err;
@@ -504,13 +506,13 @@ static int end_capture(struct run *run, int status)
         status = status != EXIT_DONE ? status : EXIT_FAILED;
     }
     if (run->has_begun && run->view != NULL) {
-        say_summary(run->view, run->args->store, name, &summary);
+        say_summary(run->view, run->args->store, &summary);
         say_sealed(run, session);
         view_finish(run->view, LAST_LINES_MS);
     }
     if (!run->has_begun && summary.exchanges == 0)
         forget_session(run, session);
-    mem_free(name);
+    capture_summary_clear(&summary);
     return status;
 }
 

@@ -37,6 +37,8 @@ static const struct opt opts[] = {
       "there)" },
     { CAPTURES, "session", 0, OPT_TEXT, "NAME", AT(session),
       "name of the session; the name of an ended one continues it (default: date and time)" },
+    { CAPTURE, "session-per", 0, OPT_CHOICE, "client|user|listener", AT(session_per),
+      "a session for each client address, proxy user or listener, named after --session" },
     { CAPTURES, "filter", 0, OPT_TEXT, "EXPR", AT(filter),
       "record only what matches, e.g. 'host:*.example.com -path:/health status:4xx'" },
     { CAPTURES, "no-bodies", 0, OPT_FLAG, NULL, AT(no_bodies),

@@ -59,6 +59,7 @@ struct args {
     const char *output, *name, *domain;
     bool messages; /* of show, with follow */
     const char *proto_descriptors;
+    int session_per;
 
     struct arg_list hidden; /* owned: the texts of which argv shows asterisks */
     struct arg_list operands;

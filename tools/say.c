@@ -69,12 +69,13 @@ void say_recording(FILE *out, const char *session, const char *ends_how)
     fflush(out);
 }
 
-void say_summary(struct view *view, const char *store, const char *session,
-                 const struct capture_summary *summary)
+static void say_session(struct view *view, const char *store, const struct capture_summary *summary)
 {
     struct strbuf line = STRBUF_EMPTY;
 
-    strbuf_printf(&line, "session '%s': ", session);
+    strbuf_add_str(&line, "session '");
+    text_add_shown(&line, span_of(summary->name));
+    strbuf_add_str(&line, "': ");
     text_add_count(&line, summary->exchanges, "exchange", "exchanges");
     strbuf_add_str(&line, ", ");
     text_add_count(&line, summary->hosts, "host", "hosts");
@@ -97,7 +98,7 @@ void say_summary(struct view *view, const char *store, const char *session,
     if (summary->exchanges != 0) {
         strbuf_reset(&line);
         strbuf_add_str(&line, "export it: weir export collection ");
-        text_add_shell(&line, session);
+        text_add_shell(&line, summary->name);
         strbuf_add_str(&line, " -o collection.json");
         if (store != NULL) {
             strbuf_add_str(&line, " --store ");
@@ -106,6 +107,14 @@ void say_summary(struct view *view, const char *store, const char *session,
         view_say(view, strbuf_text(&line));
     }
     strbuf_clear(&line);
+}
+
+void say_summary(struct view *view, const char *store, const struct capture_summary *summary)
+{
+    if (summary->other_count == 0 || summary->exchanges != 0)
+        say_session(view, store, summary);
+    for (size_t i = 0; i < summary->other_count; i++)
+        say_session(view, store, &summary->others[i]);
 }
 
 void say_browser_failed(const char *program, int status, int output)

@@ -22,9 +22,9 @@ void say_new_ca(FILE *out, const struct ca *ca);
 /* ends_how: "Ctrl-C ends it"; NULL: nothing about that. Flushed. */
 void say_recording(FILE *out, const char *session, const char *ends_how);
 
-/* To the view, which does not wait for a reader that does not read. store: as --store gave it, or NULL. */
-void say_summary(struct view *view, const char *store, const char *session,
-                 const struct capture_summary *summary);
+/* Of each session, to the view, which does not wait for a reader that does not read. store: as --store gave
+ * it, or NULL. */
+void say_summary(struct view *view, const char *store, const struct capture_summary *summary);
 /* With the last lines of what it has said to output, a file. */
 void say_browser_failed(const char *program, int status, int output);
 /* COMMAND has ended, and no client came. */

@@ -30,7 +30,11 @@ struct store {
     int lock_fd; /* -1: not open yet */
     /* Handshakes by id and hosts by hash that are surely in the store; forgotten after a rollback. */
     uint64_t tls_seen[SEEN_SLOTS], hosts_seen[SEEN_SLOTS];
-    int64_t tls_base;           /* what ids of handshakes are counted from in this session */
+    /* What ids of handshakes are counted from in each session that was started. */
+    struct tls_base {
+        int64_t session, base;
+    } * tls_bases;                        /* owned */
+    size_t tls_base_count, tls_base_last; /* the last one that was asked for */
     int wal_pages, moved_pages; /* in the WAL after the last commit; how many when it was last moved out */
 };
 

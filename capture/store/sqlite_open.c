@@ -317,6 +317,7 @@ void store_close(struct store *store)
     sqlite3_close(store->db);
     if (store->lock_fd >= 0)
         close(store->lock_fd);
+    mem_free(store->tls_bases);
     mem_free(store->path);
     mem_free(store);
 }

@@ -258,6 +258,18 @@ static bool last_number(struct store *store, const char *sql, int64_t session, u
     return query_end(&query, err);
 }
 
+static void add_tls_base(struct store *store, int64_t session, uint32_t last_tls)
+{
+    size_t i = 0;
+
+    while (i < store->tls_base_count && store->tls_bases[i].session != session)
+        i++;
+    if (i == store->tls_base_count)
+        store->tls_bases =
+            mem_realloc(store->tls_bases, ++store->tls_base_count * sizeof store->tls_bases[0]);
+    store->tls_bases[i] = (struct tls_base){ session, exchange_id(session, last_tls) };
+}
+
 static bool start_in_batch(struct store *store, const struct store_session_start *start, int64_t *out_id,
                            uint32_t *out_last_seq, struct err *err)
 {
@@ -282,7 +294,7 @@ static bool start_in_batch(struct store *store, const struct store_session_start
         sqlite_unlock_session(store, *out_id);
         return false;
     }
-    store->tls_base = exchange_id(*out_id, last_tls);
+    add_tls_base(store, *out_id, last_tls);
     return true;
 }
 

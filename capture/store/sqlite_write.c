@@ -5,6 +5,10 @@
 #include "capture/store/sqlite.h"
 #include "capture/store/store_write.h"
 
+/* Makes of a session's number something that parts hashes of different sessions (2^64 by the golden ratio).
+ */
+#define SESSION_STEP UINT64_C(0x9e3779b97f4a7c15)
+
 static void bind_constant(struct query *query, const struct store_exchange *row)
 {
     query_int(query, exchange_id(row->session, row->seq));
@@ -185,7 +189,7 @@ bool store_add_host_of(struct store *store, int64_t session, uint32_t seq, struc
 bool store_add_host(struct store *store, int64_t session, struct span host, struct err *err)
 {
     static const char INSERT_HOST[] = "INSERT OR IGNORE INTO host (session, host) VALUES (?, ?)";
-    uint64_t hash = store_hash(host) | 1; /* 0 is an empty slot */
+    uint64_t hash = (store_hash(host) + (uint64_t)session * SESSION_STEP) | 1; /* 0 is an empty slot */
     uint64_t *slot = &store->hosts_seen[hash >> 32 & (SEEN_SLOTS - 1)];
     struct query query;
 
@@ -200,24 +204,38 @@ bool store_add_host(struct store *store, int64_t session, struct span host, stru
     return true;
 }
 
+static int64_t tls_base(struct store *store, int64_t session)
+{
+    if (store->tls_base_last < store->tls_base_count &&
+        store->tls_bases[store->tls_base_last].session == session)
+        return store->tls_bases[store->tls_base_last].base;
+    for (size_t i = 0; i < store->tls_base_count; i++) {
+        if (store->tls_bases[i].session == session) {
+            store->tls_base_last = i;
+            return store->tls_bases[i].base;
+        }
+    }
+    return exchange_id(session, 0);
+}
+
 /* The row's place follows from the handshake's number, so nothing has to be looked up or remembered for long:
  * a slot that another handshake took costs one INSERT that finds its row there. */
 bool store_add_tls(struct store *store, int64_t session, uint64_t tls_id, struct span json, int64_t *out_row,
                    struct err *err)
 {
     static const char INSERT_TLS[] = "INSERT OR IGNORE INTO tls (id, session, facts) VALUES (?, ?, ?)";
-    uint64_t *slot = &store->tls_seen[tls_id & (SEEN_SLOTS - 1)];
-    int64_t row = store->tls_base + (int64_t)tls_id;
+    int64_t row = tls_base(store, session) + (int64_t)tls_id;
+    uint64_t *slot = &store->tls_seen[((uint64_t)row + (uint64_t)(row >> 32)) & (SEEN_SLOTS - 1)];
     struct query query;
 
-    if (*slot != tls_id) {
+    if (*slot != (uint64_t)row) {
         query = query_begin(store, INSERT_TLS);
         query_int(&query, row);
         query_int(&query, session);
         query_text(&query, json);
         if (!query_run(&query, err))
             return false;
-        *slot = tls_id;
+        *slot = (uint64_t)row;
     }
     *out_row = row;
     return true;

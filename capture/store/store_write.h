@@ -52,6 +52,11 @@ struct store_totals {
     uint64_t exchanges, seen, filtered, errors;
     uint64_t bytes[2]; /* by enum http_role */
 };
+static inline bool store_totals_are_zero(const struct store_totals *totals)
+{
+    return (totals->exchanges | totals->seen | totals->filtered | totals->errors | totals->bytes[0] |
+            totals->bytes[1]) == 0;
+}
 /* Adds to the session's counters. */
 bool store_add_totals(struct store *store, int64_t session, const struct store_totals *totals,
                       uint64_t now_us, struct err *err);

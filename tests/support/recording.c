@@ -75,14 +75,7 @@ static void count_resume(struct tap_exchange *exchange)
     ((struct test_exchange *)exchange)->resumed++;
 }
 
-void test_begin(struct test_exchange *x, struct recorder *recorder, const char *method, const char *host,
-                const char *target, const char *const *lines)
-{
-    test_begin_head(x, recorder, test_request(method, target, lines), host);
-}
-
-void test_begin_head(struct test_exchange *x, struct recorder *recorder, struct http_head *head,
-                     const char *host)
+void test_prepare(struct test_exchange *x, struct recorder *recorder, const char *host)
 {
     memset(x, 0, sizeof *x);
     x->exchange.started_us = clock_wall_us();
@@ -95,8 +88,20 @@ void test_begin_head(struct test_exchange *x, struct recorder *recorder, struct 
     for (int i = 0; i < TAP_T_COUNT; i++)
         x->exchange.times[i] = TAP_NEVER;
     tap_add(&x->tap, &recorder_listener, recorder);
+}
+
+void test_begin_head(struct test_exchange *x, struct recorder *recorder, struct http_head *head,
+                     const char *host)
+{
+    test_prepare(x, recorder, host);
     tap_request(&x->line, &x->tap, &x->exchange, head);
     http_head_free(head);
+}
+
+void test_begin(struct test_exchange *x, struct recorder *recorder, const char *method, const char *host,
+                const char *target, const char *const *lines)
+{
+    test_begin_head(x, recorder, test_request(method, target, lines), host);
 }
 
 void test_respond(struct test_exchange *x, int status, const char *const *lines)

@@ -25,6 +25,8 @@ struct test_exchange {
     struct tap_line line;
     int resumed;
 };
+/* What an exchange of http://HOST from 192.0.2.1 is made of, before tap_request begins it. */
+void test_prepare(struct test_exchange *x, struct recorder *recorder, const char *host);
 /* http://HOST/TARGET from 192.0.2.1 begins. lines may be NULL. */
 void test_begin(struct test_exchange *x, struct recorder *recorder, const char *method, const char *host,
                 const char *target, const char *const *lines);

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "capture/piece.h"
+#include "capture/roster.h"
 #include "capture/store/store_write.h"
 #include "proxy/base/clock.h"
 #include "proxy/base/mem.h"
@@ -34,10 +35,15 @@ static void tell_room(void *self)
 
 static void start(struct world *world)
 {
+    static char name[] = "s";
+    const struct session_row main = { .id = 1, .name = name };
+    const struct roster_options options = { .filter = "", .options = "{}" };
+
     world->shared = mem_new(struct recorder_shared);
     recorder_shared_init(world->shared);
     world->shared->queue = queue_new(MAX_BYTES, 3600 * UINT64_C(1000000));
     queue_on_room(world->shared->queue, tell_room, world->shared);
+    world->shared->roster = roster_new(&options, &main, 0);
     world->recorder = recorder_new(world->shared, count_wake, world);
 }
 
@@ -80,6 +86,7 @@ static void end(struct world *world)
     drain(world);
     recorder_free(world->recorder);
     queue_free(world->shared->queue);
+    roster_free(world->shared->roster);
     recorder_shared_clear(world->shared);
     mem_free(world->shared);
 }
