@@ -13,6 +13,7 @@
 #include "proxy/base/mem.h"
 #include "tests/support/golden.h"
 #include "tests/support/recording.h"
+#include "tests/support/shop_descriptors.h"
 #include "tools/show_messages.h"
 
 /* 2026-11-21T20:14:00Z: any fixed time does. */
@@ -151,6 +152,27 @@ static void programs_get_an_object_a_line(void **state)
     free(text);
 }
 
+/* Orders.Place takes an Order (customer is 2) and gives an Ack (ok is 1): which it is follows from the
+ * direction. */
+static void a_schema_gives_names_by_direction(void **state)
+{
+    struct world *world = *state;
+    struct protobuf_schema *schema = NULL;
+    char *text;
+    struct err err;
+
+    must(protobuf_schema_parse(shop_descriptors_span(), &schema, &err), &err);
+    world->record.path = SPAN("/shop.Orders/Place");
+    say(world, (struct record_message){ FROM_CLIENT(MESSAGE_GRPC, "\x12\x03"
+                                                                  "Zoe") });
+    say(world, (struct record_message){ FROM_ORIGIN(MESSAGE_GRPC, "\x08\x01") });
+    text = shown(world, (struct message_show){ .schema = schema });
+    assert_non_null(strstr(text, "-> grpc, 5 bytes\n    {\n      \"customer\": \"Zoe\"\n    }\n"));
+    assert_non_null(strstr(text, "<- grpc, 2 bytes\n    {\n      \"ok\": true\n    }\n"));
+    free(text);
+    protobuf_schema_free(schema);
+}
+
 static void a_terminal_obeys_nothing_of_it(void **state)
 {
     struct world *world = *state;
@@ -205,9 +227,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(people_are_shown_what_was_said),  TEST(programs_get_an_object_a_line),
-        TEST(a_terminal_obeys_nothing_of_it),  TEST(what_was_shown_is_not_shown_again),
-        TEST(following_ends_with_the_session),
+        TEST(people_are_shown_what_was_said),    TEST(programs_get_an_object_a_line),
+        TEST(a_schema_gives_names_by_direction), TEST(a_terminal_obeys_nothing_of_it),
+        TEST(what_was_shown_is_not_shown_again), TEST(following_ends_with_the_session),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
