@@ -48,14 +48,27 @@ static void assert_sound(const char *path)
                      0);
     assert_int_equal(test_count(path, "SELECT count(*) FROM body WHERE bytes IS NOT NULL AND hash IS NULL"),
                      0);
+    assert_int_equal(test_count(path, "SELECT count(*) FROM exchange WHERE messages <> "
+                                      "(SELECT count(*) FROM message WHERE exchange = exchange.id)"),
+                     0);
+    assert_int_equal(
+        test_count(path, "SELECT count(*) FROM message WHERE exchange NOT IN (SELECT id FROM exchange)"), 0);
 }
 
-/* Small exchanges beside one download that goes on, about a thousand a second, until killed. */
+static void begin_talk(struct test_exchange *x, struct recorder *recorder)
+{
+    static const char *const websocket[] = { "Connection: Upgrade", "Upgrade: websocket", NULL };
+
+    test_begin(x, recorder, "GET", "a.test", "/talk", websocket);
+    test_respond(x, 101, websocket);
+}
+
+/* Small exchanges beside a WebSocket and one download that go on, about a thousand a second, until killed. */
 static void record_until_killed(const char *path, struct told *told)
 {
     static char bytes[STEP_BYTES];
     struct capture *capture = NULL;
-    struct test_exchange download;
+    struct test_exchange download, talk;
     struct recorder *recorder;
     uint64_t last_tick_us, body_bytes = 0;
     struct err err;
@@ -65,6 +78,7 @@ static void record_until_killed(const char *path, struct told *told)
     recorder = capture_recorder(capture, test_no_wake, NULL);
     test_begin(&download, recorder, "GET", "a.test", "/download", NULL);
     test_respond(&download, 200, NULL);
+    begin_talk(&talk, recorder);
     last_tick_us = clock_mono_us();
     for (unsigned i = 0; i < MAX_TOLD; i++) {
         uint64_t now_us;
@@ -73,6 +87,7 @@ static void record_until_killed(const char *path, struct told *told)
         memset(bytes, (int)i, sizeof bytes);
         test_exchange(recorder, "a.test", target, span_make(bytes, 100));
         test_body(&download, HTTP_RESPONSE, span_make(bytes, sizeof bytes));
+        test_upgraded(&talk, HTTP_RESPONSE, SPAN("\x81\x05hello"));
         body_bytes += sizeof bytes;
         now_us = clock_mono_us();
         told->entries[i].at_us = now_us;
@@ -93,6 +108,7 @@ static void record_until_killed(const char *path, struct told *told)
 struct findings {
     uint32_t small; /* how many of them from /0 on */
     uint64_t bytes; /* of the download */
+    uint32_t messages;
     int open;
 };
 
@@ -103,6 +119,10 @@ static void check_found(void *self, struct store *store, const struct record *re
 
     if (record->state == RECORD_OPEN)
         findings->open++;
+    if (span_eq(record->path, SPAN("/talk"))) {
+        findings->messages = record->messages;
+        return;
+    }
     if (!span_eq(record->path, SPAN("/download"))) {
         findings->small += record->state == RECORD_DONE;
         return;
@@ -164,6 +184,7 @@ static void kill_once(struct told *told, int after_ms)
            told->entries[safe].at_us + LOSS_US + atomic_load(&told->late_us) < killed_us)
         safe++;
     assert_true(findings.small >= safe);
+    assert_true(findings.messages >= safe);
     assert_true(safe == 0 || findings.bytes >= told->entries[safe - 1].body_bytes);
     assert_int_equal(findings.open, 0);
     assert_sound(folder.store);
