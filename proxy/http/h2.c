@@ -125,9 +125,13 @@ static nghttp2_option *make_options(const struct h2 *h2)
     nghttp2_option_set_max_reserved_remote_streams(option, 0); /* no pushes */
     /* Heads are bounded where they come in; one that came over HTTP/1 must not fail here. */
     nghttp2_option_set_max_send_header_block_length(option, INT32_MAX);
+#ifdef HAVE_NGHTTP2_max_continuations
     nghttp2_option_set_max_continuations(option, 8 + h2->limits.max_header_bytes / LEAST_CONTINUATION_BYTES);
+#endif
+#ifdef HAVE_NGHTTP2_stream_reset_rate_limit
     /* h2_guard counts all resets, those that we are made to send, too. */
     nghttp2_option_set_stream_reset_rate_limit(option, UINT32_MAX, UINT32_MAX);
+#endif
     /* Browsers take blanks around a value, and so pass what origins send. */
     if (h2->role == H2_TO_ORIGIN)
         nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(option, 1);

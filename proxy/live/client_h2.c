@@ -15,13 +15,22 @@ static void settle_all(struct client *c);
 
 /* --- when the turn is over ------------------------------------------------------------------------------ */
 
+/* While draining: once the last request is over and all is on its way, so is the connection. */
+static void close_if_idle(struct client *c)
+{
+    if (c->phase == CLIENT_H2 && c->live->is_draining && TAILQ_EMPTY(&c->requests) && h2_is_idle(c->h2))
+        client_close(c, true);
+}
+
 static void write_now(void *self)
 {
     struct client *c = self;
 
     c->is_writing = false;
-    if (c->phase == CLIENT_H2)
-        h2_pump(c->h2, &c->link);
+    if (c->phase != CLIENT_H2)
+        return;
+    h2_pump(c->h2, &c->link);
+    close_if_idle(c);
 }
 
 static void write_soon(struct client *c)
@@ -283,18 +292,6 @@ static void drop_request(struct request *r)
     loop_defer(c->live->loop, free_request, r);
 }
 
-/* While draining: once the last request is over and all is on its way, so is the connection. */
-static void close_if_idle(void *self)
-{
-    struct client *c = self;
-
-    if (c->phase != CLIENT_H2 || !TAILQ_EMPTY(&c->requests) || !c->live->is_draining)
-        return;
-    h2_pump(c->h2, &c->link);
-    if (h2_is_idle(c->h2))
-        client_close(c, true);
-}
-
 void client_h2_over(struct request *r, enum exchange_end end)
 {
     struct client *c = r->client;
@@ -302,11 +299,8 @@ void client_h2_over(struct request *r, enum exchange_end end)
     (void)end; /* whatever was not whole has been cut */
     leave_stream(r, H2_NO_ERROR);
     drop_request(r);
-    if (!TAILQ_EMPTY(&c->requests) || c->phase != CLIENT_H2)
-        return;
-    client_wait_for_request(c);
-    if (c->live->is_draining)
-        loop_defer(c->live->loop, close_if_idle, c);
+    if (TAILQ_EMPTY(&c->requests) && c->phase == CLIENT_H2)
+        client_wait_for_request(c);
 }
 
 static void settle(struct request *r)
@@ -321,7 +315,7 @@ static void settle(struct request *r)
         return; /* over with it */
     if (r->early != NULL && request_takes_body(r))
         client_h2_feed_early(r);
-    if (r->is_closed) {
+    if (r->is_closed && (r->exchange->request != HALF_DONE || r->exchange->response != HALF_DONE)) {
         struct strbuf why = STRBUF_EMPTY;
         strbuf_printf(&why, "the client reset the stream: %s", h2_error_name(r->closed_code));
         exchange_why_cut(r->exchange, r->closed_code);
@@ -398,5 +392,4 @@ void client_h2_drain(struct client *c)
 {
     h2_shutdown(c->h2);
     write_soon(c);
-    close_if_idle(c);
 }
