@@ -145,6 +145,7 @@ void capture_set_paused(struct capture *capture, bool is_paused)
 static void summarise(const struct session_row *row, struct capture_summary *out_summary)
 {
     *out_summary = (struct capture_summary){
+        .session = row->id,
         .started_us = row->started_us,
         .ended_us = row->ended_us,
         .exchanges = row->exchanges,

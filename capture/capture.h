@@ -52,6 +52,7 @@ struct recorder *capture_recorder(struct capture *capture, void (*wake)(void *se
 void capture_set_paused(struct capture *capture, bool is_paused);
 
 struct capture_summary {
+    int64_t session; /* its id */
     char name[SESSION_NAME_BYTES + 1];
     uint64_t started_us, ended_us; /* wall clock */
     uint64_t exchanges;            /* in the store */

@@ -437,14 +437,16 @@ static void say_line(void *self, const char *line)
     view_say(self, line);
 }
 
-static void say_sealed(const struct run *run, int64_t session)
+static void say_sealed(const struct run *run, const struct capture_summary *summary)
 {
     struct store *store;
     struct err ignored; /* the store has said by itself what is wrong with it */
 
     if (!command_open_store(run->args, STORE_READ, &store, &ignored))
         return;
-    (void)sealed_say_hosts(store, session, say_line, run->view, &ignored);
+    (void)sealed_say_hosts(store, summary->session, say_line, run->view, &ignored);
+    for (size_t i = 0; i < summary->other_count; i++)
+        (void)sealed_say_hosts(store, summary->others[i].session, say_line, run->view, &ignored);
     store_close(store);
 }
 
@@ -507,7 +509,7 @@ static int end_capture(struct run *run, int status)
     }
     if (run->has_begun && run->view != NULL) {
         say_summary(run->view, run->args->store, &summary);
-        say_sealed(run, session);
+        say_sealed(run, &summary);
         view_finish(run->view, LAST_LINES_MS);
     }
     if (!run->has_begun && summary.exchanges == 0)

@@ -122,6 +122,8 @@ static void the_summary_lists_them(void **state)
     assert_string_equal(world->summary.name, "shop");
     assert_int_equal(world->summary.other_count, 2);
     assert_string_equal(world->summary.others[0].name, "shop - 192.0.2.1");
+    assert_int_equal(world->summary.others[0].session,
+                     number(world, "SELECT id FROM session WHERE name = 'shop - 192.0.2.1'"));
     assert_int_equal(world->summary.others[0].exchanges, 1);
     assert_int_equal(world->summary.others[0].errors, 0);
     assert_string_equal(world->summary.others[1].name, "shop - 192.0.2.2");
