@@ -121,6 +121,8 @@ static void say_about(const struct showing *showing)
     strbuf_reset(&text);
     record_add_url(record, &text);
     say_pair(showing, "url:     ", strbuf_span(&text));
+    if (record->protocol.len != 0)
+        say_pair(showing, "speaks:  ", record->protocol);
     strbuf_reset(&text);
     text_add_date(&text, record->started_us);
     if (record_duration(record, &duration_us)) {
@@ -227,6 +229,8 @@ static bool say_body(const struct showing *showing, enum http_role side, struct 
 
     if (body.stored->bytes == 0)
         return true;
+    if (showing->record->protocol.len != 0 && showing->record->messages != 0)
+        return true; /* its bytes are the messages below */
     putchar('\n');
     if (!body_is_binary(showing->store, &body, showing->look, &is_binary, err))
         return false;
