@@ -355,6 +355,14 @@ bool h2_has_room(const struct h2 *h2)
                                                         h2->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
 }
 
+void h2_offer_connect(struct h2 *h2)
+{
+    nghttp2_settings_entry entry = { NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1 };
+
+    if (!h2->is_over)
+        must(nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, &entry, 1));
+}
+
 bool h2_takes_connect(const struct h2 *h2)
 {
     return nghttp2_session_get_remote_settings(h2->session, NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1;

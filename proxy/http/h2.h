@@ -128,6 +128,8 @@ bool h2_has_room(const struct h2 *h2);
 bool h2_is_used_up(const struct h2 *h2);
 /* The other side's SETTINGS have come, with SETTINGS_ENABLE_CONNECT_PROTOCOL. */
 bool h2_takes_connect(const struct h2 *h2);
+/* To clients: SETTINGS_ENABLE_CONNECT_PROTOCOL is told now, if it was not from the start. */
+void h2_offer_connect(struct h2 *h2);
 /* To clients: what it showed of itself up to its first request; NULL before that. */
 const struct h2_profile *h2_seen_profile(const struct h2 *h2);
 

@@ -66,11 +66,23 @@ static void mark(struct request *r)
 
 /* --- exchange to wire ----------------------------------------------------------------------------------- */
 
+/* On the first connection to an origin it turns out late that it takes WebSockets in HTTP/2 (RFC 8441 §3). */
+static void learn_connect(struct request *r)
+{
+    struct client *c = r->client;
+
+    if (c->offers_connect || r->ride == NULL || !ride_takes_connect(r->ride))
+        return;
+    c->offers_connect = true;
+    h2_offer_connect(c->h2);
+}
+
 static void send_head(void *self, const struct http_head *head, struct span target, struct span extra)
 {
     struct request *r = self;
 
     (void)target; /* a response has none */
+    learn_connect(r);
     if (r->stream != NULL)
         h2_send_response(r->stream, head, extra);
 }

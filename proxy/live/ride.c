@@ -326,6 +326,11 @@ void ride_end(struct ride *ride)
         upstream_is_idle(u);
 }
 
+bool ride_takes_connect(const struct ride *ride)
+{
+    return h2_takes_connect(ride->upstream->h2);
+}
+
 const struct upstream_key *ride_key(const struct ride *ride)
 {
     return &ride->upstream->key;

@@ -15,6 +15,7 @@ struct ride *ride_start(struct upstream *upstream, struct exchange *exchange,
 /* The exchange is over, or leaves: no more events go to it. NULL is fine. */
 void ride_end(struct ride *ride);
 
+bool ride_takes_connect(const struct ride *ride); /* see h2_takes_connect */
 const struct upstream_key *ride_key(const struct ride *ride);
 
 /* For upstream.c. */

@@ -311,6 +311,29 @@ static void an_extended_connect_opens_a_tunnel(void **state)
     done(&talk);
 }
 
+static void extended_connect_may_be_offered_later(void **state)
+{
+    static const struct h2_options plain = { .limits = { 64 * 1024, 1000 } };
+    struct talk talk = { .pipe = evbuffer_new() };
+    struct http_head *head = request_of_1("CONNECT", BODY_CHUNKED);
+    (void)state;
+
+    head->protocol = SPAN("websocket");
+    h2_teller_init(&talk.client, H2_TO_ORIGIN, &usual);
+    h2_teller_init(&talk.server, H2_TO_CLIENT, &plain);
+    settle(&talk);
+    assert_false(h2_takes_connect(talk.client.h2));
+    h2_offer_connect(talk.server.h2);
+    settle(&talk);
+    assert_true(h2_takes_connect(talk.client.h2));
+    h2_teller_request(&talk.client, head, SPAN("/ws"), SPAN_NONE);
+    settle(&talk);
+    told(&talk, &talk.server,
+         "1 request method=CONNECT scheme=https authority=a target=/ws protocol=websocket chunked\n");
+    http_head_free(head);
+    done(&talk);
+}
+
 static void a_plain_connect_has_no_scheme_and_no_path(void **state)
 {
     struct http_head *head = request_of_1("CONNECT", BODY_CHUNKED);
@@ -603,6 +626,7 @@ int main(void)
         cmocka_unit_test(a_head_of_http1_loses_what_http2_forbids),
         cmocka_unit_test(a_head_of_http2_goes_out_as_it_came),
         cmocka_unit_test(an_extended_connect_opens_a_tunnel),
+        cmocka_unit_test(extended_connect_may_be_offered_later),
         cmocka_unit_test(a_plain_connect_has_no_scheme_and_no_path),
         cmocka_unit_test(who_leaves_resets_with_its_code),
         cmocka_unit_test(what_was_ended_still_goes_when_its_owner_leaves),
