@@ -148,6 +148,8 @@ bool exchange_begin(struct exchange *x, struct tap *tap, struct http_head *head,
 
 void exchange_attach(struct exchange *x, struct side origin, bool is_reused)
 {
+    bool is_first;
+
     x->origin = origin;
     x->origin_reading = true;
     x->facts.attempts++;
@@ -155,8 +157,10 @@ void exchange_attach(struct exchange *x, struct side origin, bool is_reused)
         x->facts.flags |= TAP_UPSTREAM_REUSED;
     else
         x->facts.flags &= ~(unsigned)TAP_UPSTREAM_REUSED;
-    x->may_replay = is_reused && http_method_is_idempotent(x->request_head->method);
-    x->may_resend = origin.ops->can_refuse && !(x->facts.flags & TAP_RETRIED);
+    is_first =
+        !(x->facts.flags & TAP_RETRIED); /* on a shared connection a second one may be reused as well */
+    x->may_replay = is_first && is_reused && http_method_is_idempotent(x->request_head->method);
+    x->may_resend = is_first && origin.ops->can_refuse;
     exchange_mark(x, TAP_T_SENT_FIRST);
     origin.ops->send_head(origin.self, x->request_head, strbuf_span(&x->target),
                           strbuf_span(&x->request_hop.extra));
@@ -363,6 +367,7 @@ void exchange_answer(struct exchange *x, int status, const char *error)
 void exchange_why_cut(struct exchange *x, uint32_t code)
 {
     x->cut_code = code;
+    x->may_replay = false;
 }
 
 /* What RFC 9113 §7 has for an origin that is gone, and for a client that is. */

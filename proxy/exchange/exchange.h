@@ -116,7 +116,8 @@ void exchange_drained(struct exchange *exchange);
  * still possible, else as exchange_origin_failed with CUT_RESET. The exchange may be gone afterwards. */
 void exchange_origin_refused(struct exchange *exchange, const char *error);
 /* Before exchange_origin_failed or exchange_client_gone: what the side that is lost said, in HTTP/2's words
- * (RFC 9113 §7), for the other side to be told. */
+ * (RFC 9113 §7), for the other side to be told. Whoever has said something was not dead: the request is not
+ * sent again but by exchange_origin_refused. */
 void exchange_why_cut(struct exchange *exchange, uint32_t code);
 /* The origin's side is lost, or was never reached: not attached afterwards. status: what the client is told
  * when that is still possible and the failure is of weir's own making (dial, TLS, a malformed answer): 502,

@@ -210,6 +210,29 @@ static void a_request_is_sent_again_only_once(void **state)
     assert_string_equal(f->error, "gone");
 }
 
+static void nor_is_it_when_the_second_connection_was_shared(void **state)
+{
+    struct bare_exchange *f = *state;
+
+    assert_true(is_sent_again(f, "PUT", 1, 0));
+    bare_exchange_attach(f, &f->second, true);
+    exchange_origin_failed(f->exchange, 0, CUT_CLOSE, "gone");
+    assert_int_equal(f->retries, 1);
+    assert_int_equal(f->overs, 1);
+}
+
+static void an_origin_that_said_why_was_not_dead(void **state)
+{
+    struct bare_exchange *f = *state;
+
+    bare_exchange_begin(f, "GET");
+    bare_exchange_attach(f, &f->origin, true);
+    exchange_why_cut(f->exchange, 2);
+    exchange_origin_failed(f->exchange, 0, CUT_RESET, "reset");
+    assert_int_equal(f->retries, 0);
+    assert_int_equal(f->overs, 1);
+}
+
 static void a_chunk_or_a_byte_of_an_answer_forbids_to_send_again(void **state)
 {
     struct bare_exchange *f = *state;
@@ -337,6 +360,8 @@ int main(void)
         TEST(a_body_beyond_the_bound_is_cut),
         TEST(what_is_not_idempotent_is_not_sent_again),
         TEST(a_request_is_sent_again_only_once),
+        TEST(nor_is_it_when_the_second_connection_was_shared),
+        TEST(an_origin_that_said_why_was_not_dead),
         TEST(a_chunk_or_a_byte_of_an_answer_forbids_to_send_again),
         TEST(an_answer_to_a_whole_request_leaves_the_connection_open),
         TEST(an_answer_in_the_middle_of_a_request_closes),
