@@ -143,10 +143,10 @@ struct h2_stream *h2_request(struct h2 *h2, void *stream_self, const struct http
 void h2_send_response(struct h2_stream *stream, const struct http_head *head, struct span extra);
 void h2_send_body(struct h2_stream *stream, struct span bytes);
 void h2_send_end(struct h2_stream *stream, const struct headers *trailers); /* trailers may be NULL */
-/* Its owner forgets the stream: no event of it comes any more. A message that was ended with h2_send_end
- * still goes whole, and what there is of an answer that was not goes too; then RST_STREAM with code, unless
- * both sides have ended by themselves. A request that was not ended is reset at once, one whose head has not
- * gone out is taken back whole. */
+/* Its owner forgets the stream: no event of it comes any more. What was queued of an answer still goes, and
+ * of a request that was ended with h2_send_end; then, or at once with a request that was not, RST_STREAM with
+ * code, unless both sides have ended by themselves. A request whose head has not gone out is taken back
+ * whole. */
 void h2_leave(struct h2_stream *stream, uint32_t code);
 
 size_t

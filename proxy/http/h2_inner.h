@@ -93,13 +93,12 @@ struct h2_stream {
     struct evbuffer *body;
     struct headers sent_trailers;
     bool has_sent_trailers;
-    bool is_sent;      /* to origins: the request's head has gone out */
-    bool is_complete;  /* nothing more will be queued */
-    bool has_gone;     /* END_STREAM has gone out */
-    bool has_answered; /* to clients: the head of the answer is queued */
-    bool is_cut;       /* reset once what is queued has gone */
-    bool is_deferred;  /* nghttp2 does not ask for the body until told that there is more */
-    bool was_full;     /* so on_drained is due */
+    bool is_sent;     /* to origins: the request's head has gone out */
+    bool is_answered; /* to clients: the final head is queued, or has gone */
+    bool is_complete; /* nothing more will be queued */
+    bool has_gone;    /* END_STREAM has gone out */
+    bool is_deferred; /* nghttp2 does not ask for the body until told that there is more */
+    bool was_full;    /* so on_drained is due */
 };
 
 static inline struct h2_stream *h2_find(struct h2 *h2, int32_t id)

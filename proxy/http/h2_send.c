@@ -158,7 +158,7 @@ static ssize_t on_read(nghttp2_session *session, int32_t id, uint8_t *unused, si
     (void)unused;
     if (left == 0 && !stream->is_complete) {
         stream->is_deferred = true;
-        if (stream->is_cut)
+        if (stream->has_left)
             h2_reset(stream->h2, id, stream->leave_code);
         return NGHTTP2_ERR_DEFERRED;
     }
@@ -292,8 +292,8 @@ void h2_send_response(struct h2_stream *stream, const struct http_head *head, st
         result = nghttp2_submit_headers(h2->session, NGHTTP2_FLAG_NONE, stream->id, NULL, h2->fields.items,
                                         h2->fields.count, NULL);
     } else {
-        stream->has_answered = true;
         stream->is_complete = head->framing.kind == BODY_NONE;
+        stream->is_answered = true;
         result = nghttp2_submit_response(h2->session, stream->id, h2->fields.items, h2->fields.count,
                                          stream->is_complete ? NULL : &provider);
     }
@@ -354,10 +354,8 @@ void h2_leave(struct h2_stream *stream, uint32_t code)
     stream->has_left = true;
     stream->leave_code = code;
     h2_set_reading(stream, true);
-    if (stream->has_answered && !stream->is_complete) {
-        stream->is_cut = true;
-        resume(stream);
-    } else if (!stream->is_complete || is_unsent || stream->has_gone) {
+    if (stream->is_answered && !stream->is_complete)
+        resume(stream); /* what is there goes, and on_read resets */
+    else if (!stream->is_complete || is_unsent || stream->has_gone)
         h2_reset(h2, stream->id, code);
-    }
 }
