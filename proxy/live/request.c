@@ -113,10 +113,13 @@ static void on_wait_over(void *self, struct upstream *u)
     struct request *r = self;
     struct upstream_key key = u->key;
 
-    if (upstream_takes_ride(u, profile_of(r)))
+    if (upstream_takes_ride(u, profile_of(r))) {
         on_upstream_open(r, u);
-    else
-        find_upstream(r, &key, false);
+        return;
+    }
+    find_upstream(r, &key, false);
+    if (r->exchange != NULL && r->exchange->origin.ops != NULL)
+        attached(r);
 }
 
 static const struct upstream_user wait_user = { on_wait_over, on_upstream_failed, NULL };
