@@ -32,8 +32,9 @@ enum tap_answer { TAP_GO, TAP_SLOWER };
 struct tap_tls {
     atomic_uint refs;
     uint64_t id; /* unique in this process: for whoever wants to store it once */
-    char *json;  /* owned; one object: version, cipher, alpn, sni, resumed; origins: fingerprint_sha256,
-                    verified, why,  subject, issuer, not_after; clients: offered versions and alpn */
+    char *json;  /* owned; one object: version, cipher, alpn, sni, resumed; origins: via (the upstream
+                    proxy, also where there is no TLS), fingerprint_sha256, verified, why, subject, issuer,
+                    not_after; clients: offered versions and alpn */
 };
 struct tap_tls *tap_tls_new(char *json); /* takes json */
 struct tap_tls *tap_tls_ref(struct tap_tls *tls);

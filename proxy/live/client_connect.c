@@ -117,16 +117,29 @@ static enum looks looks_like_http(struct span bytes, size_t limit)
     return bytes.len > 9 && memcmp(bytes.ptr + bytes.len - 9, " HTTP/", 6) == 0 ? LOOKS_HTTP : LOOKS_OTHER;
 }
 
+/* The way is that of TLS, also where nobody knows yet what is inside: a client asks its proxy for a tunnel to
+ * where it means to speak TLS. */
 static void make_key(struct client *c)
 {
+    struct target inside = c->target;
+
+    inside.is_tls = true;
     upstream_key_make(&c->key, &c->target, c->target.is_tls ? name_of(c) : "", strbuf_span(&c->alpn_offer));
     c->key.reach = (uint8_t)c->reach;
     c->key.mirror = c->target.is_tls ? c->mirror : NULL;
+    upstream_key_set_hop(&c->key, via_find(c->live->shared->via, &inside));
+}
+
+/* It is HTTP, and so its way is its scheme's. */
+static void make_http_key(struct client *c)
+{
+    make_key(c);
+    upstream_key_set_hop(&c->key, via_find(c->live->shared->via, &c->target));
 }
 
 static void start_http(struct client *c)
 {
-    make_key(c);
+    make_http_key(c);
     client_http_start(c);
 }
 
@@ -165,7 +178,7 @@ static size_t sniff_plain(struct client *c, struct span bytes)
             return 0;
         strbuf_reset(&c->alpn_offer);
         strbuf_add(&c->alpn_offer, SPAN("\x02h2")); /* the origin gets the same, unasked */
-        make_key(c);
+        make_http_key(c);
         client_h2_start(c);
         return client_h2_bytes(c, bytes);
     }

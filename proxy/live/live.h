@@ -30,6 +30,7 @@ struct client;
 struct pool;
 struct proxy;
 struct tls_sessions;
+struct via;
 
 /* Made by proxy_start and unchanged while workers run, but for what has its own lock. */
 struct live_shared {
@@ -40,6 +41,7 @@ struct live_shared {
     struct devices *devices;
     struct origins *origins;
     struct scope *scope;
+    struct via *via; /* the upstream proxies */
     struct access access;
     struct h1_limits limits;
     bool no_mirror; /* weir's own TLS and HTTP/2 towards origins, not the client's */

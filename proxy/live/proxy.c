@@ -10,6 +10,7 @@
 #include "proxy/live/client.h"
 #include "proxy/live/pool.h"
 #include "proxy/live/proxy_impl.h"
+#include "proxy/mode/via.h"
 #include "proxy/net/worker.h"
 #include "proxy/tls/tls_keylog.h"
 
@@ -219,6 +220,7 @@ static void proxy_free(struct proxy *proxy)
     tls_keylog_close(proxy->keylog);
     devices_free(proxy->shared.devices);
     scope_free(proxy->shared.scope);
+    via_free(proxy->shared.via);
     access_clear(&proxy->shared.access);
     pthread_mutex_destroy(&proxy->lock);
     pthread_cond_destroy(&proxy->drained);
@@ -287,6 +289,7 @@ bool proxy_start(const struct proxy_options *options, struct proxy **out_proxy, 
         goto out;
     tls_options.keylog = proxy->keylog;
     if (!scope_new(&scope_options, &proxy->shared.scope, err) ||
+        !via_new(options->via.items, options->via.count, &proxy->shared.via, err) ||
         !access_init(&proxy->shared.access, options->allow, err) ||
         !tls_client_new(&tls_options, &proxy->shared.tls_client, err) || !bind_all(proxy, count, fds, err))
         goto out;

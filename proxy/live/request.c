@@ -148,7 +148,8 @@ static struct upstream *take_idle(struct client *c, const struct upstream_key *k
 static bool spare_fits(const struct upstream *spare, const struct upstream_key *key)
 {
     return strcmp(spare->key.target.host, key->target.host) == 0 &&
-           spare->key.target.port == key->target.port && spare->link.held.len == 0;
+           spare->key.target.port == key->target.port && spare->key.hop == key->hop &&
+           spare->link.held.len == 0;
 }
 
 static void use_spare(struct request *r, struct upstream *spare, const struct upstream_key *key)
@@ -160,6 +161,20 @@ static void use_spare(struct request *r, struct upstream *spare, const struct up
         upstream_set_user(spare, &upstream_user, r);
     else
         upstream_adopt(spare, key, &upstream_user, r);
+}
+
+/* An HTTP proxy is sent plain requests as they are: many make tunnels to port 443 alone. What it would change
+ * on the way takes the tunnel all the same: a Host that says something else than was asked for, a target that
+ * is no path, an upgrade; and so does what may run on a tunnel that is there. */
+static bool is_for_proxy(const struct request *r, const struct upstream_key *key)
+{
+    const struct exchange *x = r->exchange;
+    struct span target = strbuf_span(&x->target);
+
+    return key->hop != NULL && via_is_http(key->hop) && !key->target.is_tls && !upstream_key_offers_h2(key) &&
+           !x->request_hop.asks_upgrade && !(x->facts.flags & TAP_HOST_DIFFERS) &&
+           (span_starts(target, SPAN("/")) || span_eq(target, SPAN("*"))) &&
+           (r->client->spare == NULL || !spare_fits(r->client->spare, key));
 }
 
 static void find_upstream(struct request *r, const struct upstream_key *key, bool only_fresh)
@@ -200,18 +215,16 @@ static void find_upstream(struct request *r, const struct upstream_key *key, boo
 /* An upgrade needs a connection of its own (RFC 9113 §8.6). */
 static void find_for(struct request *r, const struct upstream_key *key)
 {
-    struct upstream_key only_h1;
+    struct upstream_key fitting = *key;
 
     if (r->client->failed != NULL && !r->client->is_failure_told) {
         r->answer = ANSWER_UNREACHABLE;
         return;
     }
-    if (!r->exchange->request_hop.asks_upgrade || !upstream_key_offers_h2(key)) {
-        find_upstream(r, key, false);
-    } else {
-        upstream_key_without_h2(&only_h1, key);
-        find_upstream(r, &only_h1, false);
-    }
+    if (r->exchange->request_hop.asks_upgrade && upstream_key_offers_h2(key))
+        upstream_key_without_h2(&fitting, key);
+    fitting.is_absolute = is_for_proxy(r, key);
+    find_upstream(r, &fitting, false);
     if (r->exchange != NULL && r->exchange->origin.ops != NULL && r->stream != NULL)
         client_h2_feed_early(r);
 }
@@ -438,6 +451,7 @@ static void route_forward(struct request *r, struct http_head *head)
         upstream_key_make(&key, &target, target.is_tls ? target.host : "",
                           c->h2 != NULL ? SPAN("\x02h2") : SPAN(""));
         key.reach = (uint8_t)c->reach;
+        upstream_key_set_hop(&key, via_find(c->live->shared->via, &target));
         begin_request(r, head, &target, path, &key, host_for(&host_line, &target, head));
     }
     strbuf_clear(&host_line);

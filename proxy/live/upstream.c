@@ -7,6 +7,7 @@
 #include "proxy/live/h2_pump.h"
 #include "proxy/live/pool.h"
 #include "proxy/live/ride.h"
+#include "proxy/live/upstream_via.h"
 
 static size_t on_bytes(void *self, struct span bytes);
 static void on_batch(void *self);
@@ -18,71 +19,28 @@ static void on_tls_open(void *self);
 static const struct link_events link_events = { on_bytes, on_batch, on_eof,     on_drained,
                                                 on_error, NULL,     on_tls_open };
 
-/* --- keys ----------------------------------------------------------------------------------------------- */
-
-static unsigned hash_text(unsigned hash, const char *text, size_t len)
-{
-    for (size_t i = 0; i < len; i++) /* FNV-1a: short keys, looked up once a request */
-        hash = (hash ^ (unsigned char)text[i]) * 16777619u;
-    return hash;
-}
-
-void upstream_key_make(struct upstream_key *key, const struct target *target, const char *name,
-                       struct span alpn)
-{
-    size_t host_len = strlen(target->host), name_len = strlen(name);
-
-    memset(key, 0, sizeof *key); /* compared and hashed as bytes */
-    memcpy(key->target.host, target->host, host_len);
-    key->target.port = target->port;
-    key->target.is_tls = target->is_tls;
-    memcpy(key->name, name, name_len);
-    if (alpn.len != 0 && alpn.len <= sizeof key->alpn) {
-        memcpy(key->alpn, alpn.ptr, alpn.len);
-        key->alpn_len = (uint8_t)alpn.len;
-    }
-    key->hash = hash_text(2166136261u, key->target.host, host_len);
-    key->hash = hash_text(key->hash, key->name, name_len);
-    key->hash = (key->hash ^ key->target.port) * 16777619u + key->target.is_tls + key->alpn_len;
-}
-
-bool upstream_key_offers_h2(const struct upstream_key *key)
-{
-    for (unsigned i = 0; i < key->alpn_len; i += 1u + (unsigned char)key->alpn[i])
-        if (span_eq(span_make(key->alpn + i, key->alpn_len - i < 3 ? 0 : 3), SPAN("\x02h2")))
-            return true;
-    return false;
-}
-
-void upstream_key_without_h2(struct upstream_key *out_key, const struct upstream_key *key)
-{
-    upstream_key_make(out_key, &key->target, key->name, key->target.is_tls ? SPAN("\x08http/1.1") : SPAN(""));
-    out_key->reach = key->reach;
-    out_key->mirror = key->mirror;
-}
-
-bool upstream_key_eq(const struct upstream_key *a, const struct upstream_key *b)
-{
-    return memcmp(a, b, sizeof *a) == 0;
-}
-
 /* --- codec to exchange ---------------------------------------------------------------------------------- */
+
+static bool check_head(const struct upstream *u, const struct http_head *head, struct err *err)
+{
+    if (u->exchange != NULL && head->framing.kind == BODY_TUNNEL && head->status == 101 &&
+        !u->exchange->request_hop.asks_upgrade)
+        return err_set(err, ERR_PROTO, "the origin's answer is malformed: 101 to a request without Upgrade");
+    return upstream_via_check_head(u, head, err);
+}
 
 static void on_head(void *self, struct http_head *head)
 {
     struct upstream *u = self;
 
-    if (u->exchange != NULL && head->framing.kind == BODY_TUNNEL && head->status == 101 &&
-        !u->exchange->request_hop.asks_upgrade) {
-        err_set(&u->err, ERR_PROTO, "the origin's answer is malformed: 101 to a request without Upgrade");
+    if (!check_head(u, head, &u->err)) {
         u->is_out_of_step = true;
         http_head_free(head);
-        return;
-    }
-    if (u->exchange != NULL)
+    } else if (u->exchange != NULL) {
         exchange_response_head(u->exchange, head);
-    else
+    } else {
         http_head_free(head);
+    }
 }
 
 static void on_chunk(void *self, uint64_t size, struct span line)
@@ -118,7 +76,10 @@ static void send_head(void *self, const struct http_head *head, struct span targ
     struct upstream *u = self;
 
     h1_set_request_method(u->h1, head->method);
-    h1_write_request(&u->writer, link_out(&u->link), head, target, extra);
+    if (u->key.is_absolute)
+        upstream_via_send_head(u, head, target, extra);
+    else
+        h1_write_request(&u->writer, link_out(&u->link), head, target, extra);
 }
 
 static void send_chunk(void *self, uint64_t size, struct span line)
@@ -191,6 +152,7 @@ static void free_now(void *self)
     link_clear(&u->link);
     h1_free(u->h1);
     h2_free(u->h2);
+    upstream_via_free(u->via);
     tap_tls_unref(u->tls_facts);
     tls_mirror_unref((struct tls_mirror *)u->key.mirror);
     loop_timer_clear(&u->timer);
@@ -206,6 +168,7 @@ void upstream_close(struct upstream *u)
         pool_remove(u->live->pool, u);
     dial_cancel(u->dial);
     u->dial = NULL;
+    upstream_via_stop(u);
     u->user = NULL;
     u->exchange = NULL;
     loop_timer_off(&u->timer);
@@ -294,36 +257,49 @@ void upstream_is_idle(struct upstream *u)
         loop_timer_set(&u->timer, UPSTREAM_IDLE_US);
 }
 
+/* What is recorded: TLS with the origin, as far as it came, and the proxy. */
+static void learn_facts(struct upstream *u)
+{
+    bool has_tls = u->tls_start_us != 0 && u->link.tls != NULL;
+    char *facts = has_tls ? tls_facts(u->link.tls) : NULL;
+
+    if (u->key.hop != NULL)
+        facts = upstream_via_add_fact(u->key.hop, facts);
+    tap_tls_unref(u->tls_facts);
+    u->tls_facts = facts != NULL ? tap_tls_new(facts) : NULL;
+}
+
 /* Tells whoever waits or runs on it, and closes. */
-static void fail(struct upstream *u, int status, bool is_own, enum cut how, const char *error)
+void upstream_fail(struct upstream *u, int status, bool is_own, enum cut how, const char *error)
 {
     const struct upstream_user *user = u->user;
     void *user_self = u->user_self;
     struct exchange *exchange = u->exchange;
+    struct strbuf text = STRBUF_EMPTY; /* error may live in u */
 
     u->is_broken = true;
     u->exchange = NULL;
     u->user = NULL;
-    if (u->phase == UPSTREAM_TLS &&
-        u->link.tls != NULL) { /* how far the handshake came, and what it showed */
+    if (u->phase == UPSTREAM_TLS)
         u->tls_end_us = clock_mono_us();
-        u->tls_facts = tap_tls_new(tls_facts(u->link.tls));
-    }
+    if (u->phase < UPSTREAM_OPEN)
+        learn_facts(u);
+    strbuf_add_str(&text, error);
+    if (u->key.hop != NULL)
+        upstream_via_add_name(u->key.hop, &text);
     if (user != NULL || !TAILQ_EMPTY(&u->waiting)) {
-        struct strbuf text = STRBUF_EMPTY; /* error may live in u */
-        strbuf_add_str(&text, error);
         upstream_close(u);
         if (user != NULL)
             user->on_failed(user_self, status, is_own, strbuf_text(&text));
         fail_waiting(u, status, is_own, strbuf_text(&text));
-        strbuf_clear(&text);
-        return;
+    } else {
+        if (exchange != NULL) /* its owner releases us, which closes */
+            exchange_origin_failed(exchange, status, how, strbuf_text(&text));
+        ride_fail_all(u, status, how, strbuf_text(&text));
+        if (u->phase != UPSTREAM_CLOSED)
+            upstream_close(u);
     }
-    if (exchange != NULL)
-        exchange_origin_failed(exchange, status, how, error); /* its owner releases us, which closes */
-    ride_fail_all(u, status, how, error);
-    if (u->phase != UPSTREAM_CLOSED)
-        upstream_close(u);
+    strbuf_clear(&text);
 }
 
 static void on_timeout(void *self)
@@ -331,9 +307,12 @@ static void on_timeout(void *self)
     struct upstream *u = self;
     struct err err;
 
-    if (u->phase == UPSTREAM_TLS) {
-        err_set(&err, ERR_TIMEOUT, "%s did not finish the TLS handshake within 15 s", u->address);
-        fail(u, 504, false, CUT_CLOSE, err.text);
+    if (u->phase < UPSTREAM_OPEN) {
+        if (u->phase == UPSTREAM_TLS)
+            err_set(&err, ERR_TIMEOUT, "%s did not finish the TLS handshake within 15 s", u->address);
+        else
+            upstream_via_late(u, &err);
+        upstream_fail(u, 504, false, CUT_CLOSE, err.text);
     } else if (u->is_pooled) {
         upstream_close(u);
     }
@@ -351,7 +330,7 @@ static void opened(struct upstream *u)
 /* By ALPN, or without TLS because nothing else was offered (RFC 9113 §3.3). */
 static bool speaks_h2(const struct upstream *u)
 {
-    struct span chosen = u->link.tls != NULL
+    struct span chosen = u->key.target.is_tls
                              ? tls_alpn(u->link.tls)
                              : span_make(u->key.alpn + 1, u->key.alpn_len != 0 ? u->key.alpn_len - 1 : 0);
 
@@ -389,7 +368,7 @@ static void start_tls(struct upstream *u)
     u->tls_start_us = clock_mono_us();
     loop_timer_set(&u->timer, HANDSHAKE_US);
     if (!link_connect_tls(&u->link, u->live->shared->tls_client, u->live->tls_sessions, &target, &u->err))
-        fail(u, 502, false, CUT_CLOSE, u->err.text);
+        upstream_fail(u, 502, false, CUT_CLOSE, u->err.text);
 }
 
 static void on_tls_open(void *self)
@@ -397,9 +376,35 @@ static void on_tls_open(void *self)
     struct upstream *u = self;
 
     u->tls_end_us = clock_mono_us();
-    u->tls_facts = tap_tls_new(tls_facts(u->link.tls));
+    learn_facts(u);
     u->cert_requested = tls_cert_requested(u->link.tls);
     ready(u);
+}
+
+void upstream_way_stands(struct upstream *u)
+{
+    u->phase = UPSTREAM_TCP;
+    link_set_owner(&u->link, &link_events, u);
+    if (u->key.hop != NULL && !u->key.target.is_tls)
+        learn_facts(u);
+    if (u->stops_at_tcp)
+        opened(u);
+    else if (u->key.target.is_tls)
+        start_tls(u);
+    else
+        ready(u);
+}
+
+static void dial_failed(struct upstream *u, struct err *err)
+{
+    int status = err->code == ERR_TIMEOUT ? 504 : 502;
+
+    if (u->key.hop != NULL)
+        upstream_via_dial_failed(u, status, err);
+    else if (u->is_forbidden)
+        upstream_fail(u, 403, false, CUT_RESET, upstream_forbidden);
+    else
+        upstream_fail(u, status, err->code == ERR_FOUND, CUT_RESET, err->text);
 }
 
 static void on_dialled(void *self, struct dial_result *result)
@@ -412,24 +417,14 @@ static void on_dialled(void *self, struct dial_result *result)
     if (result->address.len != 0)
         address_format(&result->address, u->address, sizeof u->address);
     if (result->fd < 0) {
-        bool is_own = result->err.code == ERR_FOUND && !u->is_forbidden;
-        if (u->is_forbidden) {
-            fail(u, 403, false, CUT_RESET,
-                 "a client from elsewhere may not reach this machine's own addresses, or a private network, "
-                 "through weir: start weir with --allow-private if it should");
-            return;
-        }
-        fail(u, result->err.code == ERR_TIMEOUT ? 504 : 502, is_own, CUT_RESET, result->err.text);
+        dial_failed(u, &result->err);
         return;
     }
     link_init(&u->link, u->live->loop, result->fd, &link_events, u);
-    u->phase = UPSTREAM_TCP;
-    if (u->stops_at_tcp)
-        opened(u);
-    else if (u->key.target.is_tls)
-        start_tls(u);
+    if (u->key.hop != NULL)
+        upstream_via_connected(u);
     else
-        ready(u);
+        upstream_way_stands(u);
 }
 
 static bool may_dial(void *self, const struct address *address)
@@ -438,8 +433,16 @@ static bool may_dial(void *self, const struct address *address)
 
     if (access_is_own(&u->live->shared->access, address))
         return false;
-    u->is_forbidden = !access_may_dial(u->key.reach, address);
+    u->is_forbidden = u->key.hop == NULL && !access_may_dial(u->key.reach, address);
     return !u->is_forbidden;
+}
+
+void upstream_dial(struct upstream *u)
+{
+    const struct via_hop *hop = u->key.hop;
+
+    u->dial = dial_start(u->live->loop, u->live->resolver, hop != NULL ? hop->host : u->key.target.host,
+                         hop != NULL ? hop->port : u->key.target.port, may_dial, on_dialled, u);
 }
 
 struct upstream *upstream_open(struct live *live, const struct upstream_key *key, bool stops_at_tcp,
@@ -457,8 +460,10 @@ struct upstream *upstream_open(struct live *live, const struct upstream_key *key
     TAILQ_INIT(&u->dirty_rides);
     TAILQ_INIT(&u->waiting);
     loop_timer_init(&u->timer, live->loop, on_timeout, u);
-    u->dial =
-        dial_start(live->loop, live->resolver, key->target.host, key->target.port, may_dial, on_dialled, u);
+    if (key->hop != NULL)
+        upstream_via_start(u);
+    else
+        upstream_dial(u);
     return u;
 }
 
@@ -611,7 +616,7 @@ static void on_batch(void *self)
         if (x != NULL)
             exchange_settle(x); /* what came before the fault goes on */
         if (u->phase == UPSTREAM_OPEN)
-            fail(u, 502, false, CUT_RESET, u->err.text);
+            upstream_fail(u, 502, false, CUT_RESET, u->err.text);
         return;
     }
     if (x != NULL)
@@ -626,34 +631,35 @@ static void on_eof(void *self)
 
     if (u->phase == UPSTREAM_TLS) {
         err_set(&err, ERR_TLS, "%s closed the connection during the TLS handshake", u->address);
-        fail(u, 502, false, CUT_CLOSE, err.text);
+        upstream_fail(u, 502, false, CUT_CLOSE, err.text);
         return;
     }
     if (x == NULL) {
         if (u->user != NULL)
-            fail(u, 502, false, CUT_CLOSE, "the origin closed the connection at once");
+            upstream_fail(u, 502, false, CUT_CLOSE, "the origin closed the connection at once");
         else if (!TAILQ_EMPTY(&u->rides))
-            fail(u, 0, false, CUT_CLOSE, "the origin closed the connection in the middle of its answer");
+            upstream_fail(u, 0, false, CUT_CLOSE,
+                          "the origin closed the connection in the middle of its answer");
         else
             upstream_close(u);
         return;
     }
     u->is_broken = true; /* good for no other exchange */
     if (h1_finish(u->h1, &err) && x->response == HALF_DONE) {
-        if (!link_ended_cleanly(&u->link))
+        if (u->key.target.is_tls && !link_ended_cleanly(&u->link))
             x->facts.flags |= TAP_NO_CLOSE_NOTIFY;
         exchange_settle(x);
         if (u->phase == UPSTREAM_OPEN &&
             u->exchange != NULL) /* answered early; the rest of the request has nowhere to go */
-            fail(u, 0, false, CUT_CLOSE, "");
+            upstream_fail(u, 0, false, CUT_CLOSE, "");
         return;
     }
-    fail(u, 0, false, CUT_CLOSE,
-         x->client_has_ended
-             ? "the client closed the connection, then the origin did, before its answer was whole"
-         : x->facts.times[TAP_T_RECEIVED_FIRST] != TAP_NEVER
-             ? "the origin closed the connection in the middle of its answer"
-             : "the origin closed the connection without an answer");
+    upstream_fail(u, 0, false, CUT_CLOSE,
+                  x->client_has_ended
+                      ? "the client closed the connection, then the origin did, before its answer was whole"
+                  : x->facts.times[TAP_T_RECEIVED_FIRST] != TAP_NEVER
+                      ? "the origin closed the connection in the middle of its answer"
+                      : "the origin closed the connection without an answer");
 }
 
 static void on_drained(void *self)
@@ -674,13 +680,13 @@ static void on_error(void *self, const struct err *reason)
     if (u->phase == UPSTREAM_TLS) {
         if (err.code == ERR_TLS) /* what is wrong with a certificate names its host already */
             err_add(&err, "TLS with '%s' at %s", u->key.name, u->address);
-        fail(u, 502, false, CUT_CLOSE, err.text);
+        upstream_fail(u, 502, false, CUT_CLOSE, err.text);
         return;
     }
     if (u->cert_requested && u->exchange != NULL && !u->exchange->has_response && err.code == ERR_TLS) {
-        fail(u, 502, false, CUT_CLOSE, "the origin wants a client certificate");
+        upstream_fail(u, 502, false, CUT_CLOSE, "the origin wants a client certificate");
         return;
     }
     err_add(&err, "the connection to the origin was cut");
-    fail(u, 0, false, CUT_RESET, err.text);
+    upstream_fail(u, 0, false, CUT_RESET, err.text);
 }

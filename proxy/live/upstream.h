@@ -16,34 +16,17 @@
 #include "proxy/http/h2.h"
 #include "proxy/live/link.h"
 #include "proxy/live/live.h"
-#include "proxy/mode/target.h"
+#include "proxy/live/upstream_key.h"
 #include "proxy/net/address.h"
 #include "proxy/net/dial.h"
-#include "proxy/tls/tls_mirror.h"
 
 struct upstream;
-
-/* What a connection was made for: only what is equal in all of it may share one. */
-struct upstream_key {
-    struct target target;            /* dialled */
-    char name[URL_HOST_BYTES];       /* SNI, and verified; "" without TLS */
-    uint8_t reach;                   /* enum reach: of the clients that may share it */
-    const struct tls_mirror *mirror; /* what is offered, as the client did; NULL: weir's own. The upstream has
-                                        a reference */
-    char alpn[64];                   /* what is offered, wire format */
-    uint8_t alpn_len;
-    unsigned hash; /* of the rest, made once: keys are looked up for every request */
-};
-void upstream_key_make(struct upstream_key *key, const struct target *target, const char *name,
-                       struct span alpn);
-bool upstream_key_offers_h2(const struct upstream_key *key);
-void upstream_key_without_h2(struct upstream_key *out_key, const struct upstream_key *key);
-bool upstream_key_eq(const struct upstream_key *a, const struct upstream_key *b);
+struct upstream_via;
 
 struct upstream_user {
     void (*on_open)(void *self, struct upstream *upstream);
     /* Gone, but for upstream_tell_failed() until this returns; status is what a client is told: 502, 504, or
-     * 0 when it is an own address (is_own). */
+     * 0 when it is an own address (is_own). The upstream proxy is named in error. */
     void (*on_failed)(void *self, int status, bool is_own, const char *error);
     /* Before on_open's TLS: the TCP connection stands, and the origin has spoken first (only after
      * upstream_open with tcp_only). */
@@ -58,13 +41,21 @@ struct upstream_wait {
     TAILQ_ENTRY(upstream_wait) in_upstream;
 };
 
-enum upstream_phase { UPSTREAM_DIALLING, UPSTREAM_TCP, UPSTREAM_TLS, UPSTREAM_OPEN, UPSTREAM_CLOSED };
+enum upstream_phase {
+    UPSTREAM_DIALLING,
+    UPSTREAM_VIA, /* an upstream proxy is asked for the way */
+    UPSTREAM_TCP, /* bytes get to the origin */
+    UPSTREAM_TLS,
+    UPSTREAM_OPEN,
+    UPSTREAM_CLOSED
+};
 
 struct upstream {
     struct live *live;
     struct upstream_key key;
     enum upstream_phase phase;
     struct dial *dial;
+    struct upstream_via *via; /* NULL: no proxy */
     struct link link;
     struct h1 *h1;
     struct h1_writer writer;

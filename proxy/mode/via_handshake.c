@@ -121,16 +121,16 @@ static bool said_no(const struct via_handshake *h, const char *why, struct err *
     return err_set(err, ERR_CLOSED, "proxy '%s' does not reach '%s': %s", h->hop->name, h->place, why);
 }
 
-static bool wants_login(const struct via_handshake *h, struct err *err)
+static bool wants_password(const struct via_hop *hop, struct err *err)
 {
-    size_t scheme_len = span_find(span_of(h->hop->name), ':');
+    size_t scheme_len = span_find(span_of(hop->name), ':');
 
-    if (h->hop->user != NULL)
+    if (hop->user != NULL)
         return err_set(err, ERR_CLOSED,
-                       "proxy '%s' does not take the user name and password that --via gives", h->hop->name);
+                       "proxy '%s' does not take the user name and password that --via gives", hop->name);
     return err_set(err, ERR_CLOSED,
-                   "proxy '%s' wants a user name and password: write --via %.*s://USER:PASS@%s", h->hop->name,
-                   (int)scheme_len, h->hop->name, h->hop->name + scheme_len + strlen("://"));
+                   "proxy '%s' wants a user name and password: write --via %.*s://USER:PASS@%s", hop->name,
+                   (int)scheme_len, hop->name, hop->name + scheme_len + strlen("://"));
 }
 
 static bool is_nonsense(const struct via_handshake *h, const char *what, unsigned byte, struct err *err)
@@ -158,19 +158,26 @@ static bool offers_basic(const struct headers *headers)
     return false;
 }
 
-static bool refuse_status(const struct via_handshake *h, const struct http_head *head, struct err *err)
+bool via_wants_login(const struct via_hop *hop, const struct http_head *head, struct err *err)
 {
     char words[WORDS_BYTES + 1];
     struct span challenge;
 
-    if (head->status != 407)
-        return err_set(err, ERR_CLOSED, "proxy '%s' answered %d%s%s when asked for '%s'", h->hop->name,
-                       head->status, head->reason.len != 0 ? " " : "", clean(head->reason, words), h->place);
     if (headers_find(&head->headers, SPAN("Proxy-Authenticate"), &challenge) && !offers_basic(&head->headers))
         return err_set(err, ERR_CLOSED,
-                       "proxy '%s' wants a login of the kind '%s', and weir knows Basic alone", h->hop->name,
+                       "proxy '%s' wants a login of the kind '%s', and weir knows Basic alone", hop->name,
                        clean(span_sub(challenge, 0, span_find(challenge, ' ')), words));
-    return wants_login(h, err);
+    return wants_password(hop, err);
+}
+
+static bool refuse_status(const struct via_handshake *h, const struct http_head *head, struct err *err)
+{
+    char words[WORDS_BYTES + 1];
+
+    if (head->status == 407)
+        return via_wants_login(h->hop, head, err);
+    return err_set(err, ERR_CLOSED, "proxy '%s' answered %d%s%s when asked for '%s'", h->hop->name,
+                   head->status, head->reason.len != 0 ? " " : "", clean(head->reason, words), h->place);
 }
 
 static void on_head(void *self, struct http_head *head)
@@ -382,7 +389,7 @@ static bool read_method(struct via_handshake *h, struct evbuffer *out, struct er
         return true;
     case METHOD_PASSWORD:
         if (h->hop->user == NULL)
-            return wants_login(h, err);
+            return wants_password(h->hop, err);
         add_byte(out, 1); /* the version of RFC 1929 */
         add_counted(out, h->hop->user);
         add_counted(out, h->hop->password != NULL ? h->hop->password : "");
@@ -390,7 +397,7 @@ static bool read_method(struct via_handshake *h, struct evbuffer *out, struct er
         return true;
     case METHOD_REFUSED:
         if (h->hop->user == NULL)
-            return wants_login(h, err);
+            return wants_password(h->hop, err);
         return err_set(err, ERR_CLOSED, "proxy '%s' wants another login than a user name and password",
                        h->hop->name);
     default:
@@ -440,7 +447,7 @@ static bool read_answer(struct via_handshake *h, struct evbuffer *out, struct er
         if (version != 1)
             return is_nonsense(h, "SOCKS5", version, err);
         if (h->answer[1] != 0)
-            return wants_login(h, err);
+            return wants_password(h->hop, err);
         ask_socks5(h, out);
         return true;
     default:

@@ -21,6 +21,7 @@
 #include "proxy/base/err.h"
 #include "proxy/base/span.h"
 #include "proxy/base/strbuf.h"
+#include "proxy/http/message.h"
 #include "proxy/mode/target.h"
 #include "proxy/mode/via.h"
 
@@ -54,5 +55,8 @@ bool via_handshake_cut(const struct via_handshake *handshake, struct err *err);
 void via_add_absolute(struct strbuf *out, const struct target *target, struct span path);
 /* The fields that this hop alone is sent, whole lines with CRLF, as h1_write_request takes them for extra. */
 void via_add_fields(struct strbuf *out, const struct via_hop *hop);
+/* What the head of a 407 to such a request means: ERR_CLOSED, as a refused tunnel would say it; always false.
+ */
+bool via_wants_login(const struct via_hop *hop, const struct http_head *head, struct err *err);
 
 #endif
