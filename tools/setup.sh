@@ -48,6 +48,8 @@ setup_find_test() {
     setup_command git git
     setup_command nghttp nghttp2-client
     setup_command nginx nginx
+    setup_command tinyproxy tinyproxy-bin
+    setup_command squid squid
     setup_command python3 python3
     setup_command javac default-jdk-headless
     setup_command sqlite3 sqlite3
