@@ -4,11 +4,14 @@
 const { test } = require('node:test');
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
+const http2 = require('node:http2');
+const net = require('node:net');
 const path = require('node:path');
 const { scratch, startWeir, run } = require('./support/weir');
 const { makeCa } = require('./support/certs');
 const { httpOrigin, rawOrigin } = require('./support/origin');
-const { connect, tunnel, Wire } = require('./support/wire');
+const { connect, secure, tunnel, Wire } = require('./support/wire');
+const { until } = require('./support/client');
 const { TINYPROXY, SQUID, freePort, httpProxy, lyingProxy, socksProxy, squid, tinyproxy } = require('./support/proxies');
 
 const BODY = 'x'.repeat(100000);
@@ -130,6 +133,140 @@ test('what is no HTTP goes through a proxy too, and its end as well', async (t) 
   assert.deepEqual(proxy.asked, [`CONNECT 127.0.0.1:${origin.port}`]);
 });
 
+test('what the record says of the way', async (t) => {
+  const o = await origins(t);
+  const proxy = await httpProxy(t, { user: 'alice:secret' });
+  const weir = await weirVia(t, o, [`http://alice:secret@127.0.0.1:${proxy.port}`]);
+  const name = `http://127.0.0.1:${proxy.port}`;
+  for (const url of [`http://localhost:${o.plain.port}/`, `https://localhost:${o.secure.port}/`]) assert.equal((await curl(weir, url)).status, 200);
+  const rows = await weir.waitFor(`select scheme, origin_addr, attempts, (select facts from tls where id = origin_tls) facts,
+    t_connect_end > t_connect_start connected from exchange where (select count(*) from exchange where state = 1) = 2 order by seq`);
+  assert.deepEqual(rows.map((row) => ({ ...row, facts: JSON.parse(row.facts).via })), ['http', 'https'].map((scheme) => (
+    { scheme, origin_addr: `127.0.0.1:${proxy.port}`, attempts: 1, facts: name, connected: 1 })));
+  assert.deepEqual(JSON.parse(rows[0].facts), { via: name });
+  assert.match(JSON.parse(rows[1].facts).version, /^TLS/);
+});
+
+// Each kind of proxy once: by TLS in TLS, by CONNECT, by SOCKS.
+const kinds = {
+  http: async (t, o) => ({ proxy: await httpProxy(t), host: '127.0.0.1', ask: 'CONNECT' }),
+  https: async (t, o) => ({ proxy: await httpProxy(t, { cert: o.cert }), host: 'localhost', ask: 'CONNECT' }),
+  socks5h: async (t, o) => ({ proxy: await socksProxy(t), host: '127.0.0.1', ask: 'socks5' }),
+};
+
+async function byKind(t, kind, args = []) {
+  const o = await origins(t);
+  const { proxy, host, ask } = await kinds[kind](t, o);
+  return { o, proxy, ask, weir: await weirVia(t, o, [`${kind}://${host}:${proxy.port}`], { args }) };
+}
+
+for (const kind of Object.keys(kinds)) {
+  test(`HTTP/2 through a proxy: ${kind}`, async (t) => {
+    const { o, proxy, ask, weir } = await byKind(t, kind);
+    const origin = http2.createSecureServer({ key: o.cert.key, cert: o.cert.cert }).on('stream', (stream, headers) => {
+      stream.respond({ ':status': 200 });
+      stream.end(`2 ${headers[':path']}\n`);
+    });
+    await new Promise((resolve) => { origin.listen(0, '127.0.0.1', resolve); });
+    t.after(() => origin.close());
+    const url = `https://localhost:${origin.address().port}`;
+    const { stdout } = await run('curl', ['-sS', '--http2', '--max-time', '20', '--noproxy', '', '--proxy', weir.url, '--cacert', weir.ca,
+      '-w', '%{http_version}\n', `${url}/a`, `${url}/b`]);
+    assert.equal(stdout, '2 /a\n2\n2 /b\n2\n');
+    assert.deepEqual(proxy.asked, [`${ask} localhost:${origin.address().port}`]); // one connection for both
+  });
+
+  test(`HTTP/2 without TLS through a proxy: ${kind}`, async (t) => {
+    const { proxy, ask, weir } = await byKind(t, kind);
+    const origin = http2.createServer().on('stream', (stream) => {
+      stream.respond({ ':status': 200 });
+      stream.end('clear');
+    });
+    await new Promise((resolve) => { origin.listen(0, '127.0.0.1', resolve); });
+    t.after(() => origin.close());
+    const { port } = origin.address();
+    assert.equal((await curl(weir, `http://localhost:${port}/`, '--http2-prior-knowledge', '--proxytunnel')).body, 'clear');
+    assert.deepEqual(proxy.asked, [`${ask} localhost:${port}`]);
+  });
+
+  for (const isTls of [false, true]) {
+    test(`an upgrade of ${isTls ? 'wss' : 'ws'}:// through a proxy: ${kind}`, async (t) => {
+      const { o, proxy, ask, weir } = await byKind(t, kind);
+      const origin = await rawOrigin(t, (socket) => socket.once('data', () => {
+        socket.write('HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n\x81\x02hi', 'latin1');
+        socket.on('data', (chunk) => socket.write(chunk));
+      }), isTls ? { cert: o.cert } : {});
+      const authority = `localhost:${origin.port}`;
+      const c = isTls ? await secure(await tunnel(t, weir, origin.port, 'localhost'), { ca: fs.readFileSync(weir.ca) }) : await connect(t, weir.port);
+      c.write(`GET ${isTls ? '' : `http://${authority}`}/ws HTTP/1.1\r\nHost: ${authority}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`);
+      await c.until('\r\n\r\n\x81\x02hi');
+      await c.write('\x81\x82\0\0\0\0ho').until('\x81\x82\0\0\0\0ho');
+      assert.match(origin.connections[0].bytes.toString('latin1'), /^GET \/ws HTTP\/1\.1\r\n/);
+      assert.deepEqual(proxy.asked, [`${ask} ${authority}`]);
+      c.reset();
+    });
+  }
+
+  test(`a sealed host through a proxy: ${kind}`, async (t) => {
+    const { o, proxy, ask, weir } = await byKind(t, kind, ['--seal', 'localhost']);
+    assert.equal((await curl(weir, `https://localhost:${o.secure.port}/`, '--cacert', o.ca.caFile)).status, 200);
+    assert.deepEqual(proxy.asked, [`${ask} localhost:${o.secure.port}`]);
+    const [row] = await weir.waitFor('select flags & 256 sealed, tunnel_received_bytes bytes from exchange where state <> 0');
+    assert.equal(row.sealed, 256);
+    assert.ok(row.bytes > 500);
+  });
+
+  test(`the tunnel that a silent client was given is the one its request runs on: ${kind}`, async (t) => {
+    const { o, proxy, ask, weir } = await byKind(t, kind);
+    for (const [origin, isTls] of [[o.plain, false], [o.secure, true]]) {
+      proxy.asked.length = 0;
+      const raw = await tunnel(t, weir, origin.port, 'localhost');
+      await until(() => proxy.asked.length !== 0, 'the proxy is asked');
+      const c = isTls ? await secure(raw, { ca: fs.readFileSync(weir.ca) }) : new Wire(raw, raw, null);
+      await c.write(`GET /a HTTP/1.1\r\nHost: localhost:${origin.port}\r\n\r\n`).until('GET /a 0\n');
+      assert.deepEqual(proxy.asked, [`${ask} localhost:${origin.port}`]);
+      raw.destroy();
+    }
+  });
+}
+
+test('a request on a pooled connection to a proxy that has gone is sent again', async (t) => {
+  const o = await origins(t);
+  const heads = [];
+  const server = net.createServer((socket) => {
+    let count = 0;
+    socket.on('error', () => {});
+    socket.on('data', (bytes) => {
+      heads.push(bytes.toString('latin1').split('\r\n')[0]);
+      if (++count === 1) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+      else socket.destroy();
+    });
+  }).listen(0, '127.0.0.1');
+  t.after(() => server.close());
+  await until(() => server.listening, 'the proxy listens');
+  const weir = await weirVia(t, o, [`http://127.0.0.1:${server.address().port}`]);
+  const c = await connect(t, weir.port);
+  const ask = 'GET http://origin.test/a HTTP/1.1\r\nHost: origin.test\r\n\r\n';
+  await c.write(ask).until('\r\n\r\nok');
+  await c.write(ask).until((w) => w.text.split('\r\n\r\nok').length === 3);
+  assert.deepEqual(heads, Array(3).fill('GET http://origin.test/a HTTP/1.1'));
+  const [row] = await weir.waitFor('select flags & 2 retried from exchange where seq = 2 and state = 1');
+  assert.equal(row.retried, 2);
+  c.reset();
+});
+
+test('an HTTP proxy makes a tunnel for a Host that is not what was asked for', async (t) => {
+  const o = await origins(t);
+  const proxy = await httpProxy(t);
+  const weir = await weirVia(t, o, [`http://127.0.0.1:${proxy.port}`]);
+  const raw = await tunnel(t, weir, o.plain.port);
+  const c = new Wire(raw, raw, null);
+  await c.write('GET / HTTP/1.1\r\nHost: other.test\r\n\r\n').until('GET / 0\n');
+  assert.deepEqual(proxy.asked, [`CONNECT 127.0.0.1:${o.plain.port}`]);
+  assert.equal(o.plain.requests[0].headers.host, 'other.test');
+  raw.destroy();
+});
+
 test('the first rule about a host decides', async (t) => {
   const o = await origins(t);
   const [one, rest] = [await httpProxy(t), await socksProxy(t)];
@@ -152,6 +289,17 @@ test('the environment', async (t) => {
   assert.deepEqual(plain.asked, [`GET http://localhost:${o.plain.port}/`]);
   assert.deepEqual(secure.asked, [`CONNECT localhost:${o.secure.port}`]);
   assert.deepEqual(never.asked, []);
+});
+
+test('the environment: what nobody knows goes where TLS would', async (t) => {
+  const o = await origins(t);
+  const [plain, secured] = [await httpProxy(t), await httpProxy(t)];
+  const weir = await weirVia(t, o, ['env'], { env: { http_proxy: `127.0.0.1:${plain.port}`, https_proxy: `127.0.0.1:${secured.port}`, no_proxy: '', NO_PROXY: '' } });
+  const origin = await rawOrigin(t, (socket) => socket.write('220 hello\r\n'));
+  const raw = await tunnel(t, weir, origin.port);
+  await new Wire(raw, raw, null).until('220 hello\r\n');
+  assert.deepEqual([plain.asked, secured.asked], [[], [`CONNECT 127.0.0.1:${origin.port}`]]);
+  raw.destroy();
 });
 
 test('a proxy that is told by a file', async (t) => {
@@ -190,8 +338,14 @@ test('a proxy that refuses', async (t) => {
     assert.match(body, pattern);
     assert.doesNotMatch(body, /secret/);
   }
+  for (const i of [0, 1]) { // the same of a request that needs no tunnel
+    const { status, body } = await curl(weir, `http://r${i}.localhost:${o.plain.port}/`);
+    assert.equal(status, 502);
+    assert.match(body, wants[i][2]);
+    assert.doesNotMatch(body, /secret/);
+  }
   checkKeptSecret(weir, 'secret');
-  assert.equal(o.secure.requests.length, 0);
+  assert.equal(o.secure.requests.length + o.plain.requests.length, 0);
 });
 
 test('a proxy that lies', async (t) => {
@@ -240,7 +394,11 @@ test('a way that leads back to weir', async (t) => {
   const port = await freePort();
   for (const way of [`http://127.0.0.1:${port}`, `http://localhost:${port}`, `socks5h://127.0.0.1:${port}`]) {
     const weir = await weirVia(t, o, [way], { args: ['--listen', `127.0.0.1:${port}`] });
-    assert.equal((await curl(weir, `http://localhost:${o.plain.port}/`)).status, 508);
+    for (const url of [`http://localhost:${o.plain.port}/`, `https://localhost:${o.secure.port}/`]) {
+      const { status, body } = await curl(weir, url);
+      assert.equal(status, 508);
+      assert.match(body, new RegExp(`proxy '${way}' is weir itself`));
+    }
     const c = await connect(t, weir.port);
     c.write(`CONNECT localhost:${o.secure.port} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
     assert.match(await c.end, /fin|reset/);
