@@ -1,8 +1,7 @@
 /* upstream_via: the part of an upstream connection's making that an upstream proxy adds. Internal to
  * upstream.c.
  *
- *     upstream_open -> [the origin's addresses] -> dial the proxy -> [TLS with it] -> [a tunnel] -> as
- * without
+ *     upstream_open -> [addresses of the origin] -> dial the proxy -> [TLS with it] -> [a tunnel] -> TCP
  *
  * The origin's name is resolved here when the proxy takes addresses alone, and for a client from elsewhere
  * (see access.h): what it may not reach by weir it may not reach by a proxy either, which often runs in the

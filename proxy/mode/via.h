@@ -6,20 +6,22 @@
  *     socks4://[USER@]...               socks4a://...   the name is resolved here, or there
  *     socks5://[USER:PASS@]...          socks5h://...   the name is resolved here, or there
  *     direct                                            no proxy
- *     file:PATH                         env:NAME        the first line of a file, or a variable, is the WAY:
- * a command line is there for everybody to read env                                               what the
- * environment says, see below USER and PASS are percent-decoded. Ports: 80, 443 and 1080 where none is given.
+ *     file:PATH                                         the first line of a file is the WAY,
+ *     env:NAME                                          or a variable: everybody reads a command line
+ *     env                                               what the environment says, see below
+ *
+ * USER and PASS are percent-decoded. Ports: 80, 443 and 1080 where none is given.
  *
  * The rules are asked in the order they were given, and the first one about the host decides; where none is,
  * the origin is dialled. No host is exempt unless a rule says so, loopback is not either.
  *
- * env reads, once, at the start: https_proxy or HTTPS_PROXY for TLS; http_proxy for the rest, in lower case
- * only, as a CGI program is given the client's header field Proxy as HTTP_PROXY; all_proxy or ALL_PROXY where
- * the other says nothing. Lower case goes first, empty is not set, and a WAY without "scheme://" is an HTTP
- * proxy. no_proxy or NO_PROXY lists, with commas or blanks between them, what is dialled without a proxy:
- * "example.com" and ".example.com" mean that host and all below it, "10.0.0.0/8" and "fd00::/8" addresses
- * (names are not resolved for this), "*" everything; each but "*" may end in ":PORT" (an IPv6 address is then
- * in brackets). When no variable is about the target's scheme, the next rule is asked.
+ * env reads, once, at the start: https_proxy or HTTPS_PROXY for is_tls; http_proxy for the rest, in lower
+ * case only, as a CGI program is given the client's header field Proxy as HTTP_PROXY; all_proxy or ALL_PROXY
+ * where the other says nothing. Lower case goes first, empty is not set, and a WAY without "scheme://" is an
+ * HTTP proxy. no_proxy or NO_PROXY lists, with commas or blanks between them, what is dialled without a
+ * proxy: "example.com" and ".example.com" mean that host and all below it, "10.0.0.0/8" and "fd00::/8"
+ * addresses (names are not resolved for this), "*" everything; each but "*" may end in ":PORT" (an IPv6
+ * address is then in brackets). When no variable is about the target's scheme, the next rule is asked.
  *
  * Threads: immutable once made, and may be shared. */
 #ifndef WEIR_MODE_VIA_H
@@ -52,7 +54,8 @@ struct via;
 bool via_new(const char *const *items, size_t count, struct via **out_via, struct err *err);
 void via_free(struct via *via); /* NULL is fine */
 
-/* NULL: dial the origin. Borrowed from via. */
+/* NULL: dial the origin. Borrowed from via. is_tls of target: of TLS, and of whatever is not known to be
+ * plain HTTP, as clients ask their proxies for tunnels to where they mean to speak TLS. */
 const struct via_hop *via_find(const struct via *via, const struct target *target);
 
 static inline bool via_is_http(const struct via_hop *hop)

@@ -15,6 +15,7 @@
 #include "proxy/live/pool.h"
 #include "tests/support/fast_time.h"
 #include "tests/support/loop_until.h"
+#include "tests/support/tls_pair.h"
 
 struct fixture {
     struct live_shared shared;
@@ -29,6 +30,7 @@ struct fixture {
     char error[256];
 };
 
+static struct tls_lab lab;
 static const struct upstream_user user;
 
 static void on_open(void *self, struct upstream *upstream)
@@ -68,6 +70,7 @@ static int setup(void **state)
 
     assert_true(access_init(&f->shared.access, NULL, &err));
     f->shared.limits = H1_LIMITS_DEFAULT;
+    f->shared.tls_client = lab.client;
     f->live.shared = &f->shared;
     f->live.loop = loop_new();
     f->live.resolver = resolver_new(f->live.loop);
@@ -190,6 +193,22 @@ static void a_proxy_that_does_not_answer_is_a_504(void **state)
     assert_non_null(strstr(f->error, name));
 }
 
+static void a_handshake_with_the_proxy_that_never_ends_is_a_504(void **state)
+{
+    struct fixture *f = *state;
+    char name[64];
+
+    dial(f, "https", "origin.test", REACH_ALL);
+    while (f->upstream->phase != UPSTREAM_VIA)
+        loop_turn(f->live.loop);
+    fast_time(1000);
+    assert_true(loop_until(f->live.loop, &f->failures));
+    assert_int_equal(f->status, 504);
+    name_of(f, "https", name);
+    assert_non_null(strstr(f->error, name));
+    assert_non_null(strstr(f->error, "TLS handshake"));
+}
+
 static void a_proxy_that_ends_is_a_502(void **state)
 {
     struct fixture *f = *state;
@@ -310,12 +329,27 @@ static void a_name_without_an_address_is_a_502_where_an_address_is_wanted(void *
     nobody_was_asked(f);
 }
 
+static int open_lab(void **state)
+{
+    (void)state;
+    tls_lab_open(&lab);
+    return 0;
+}
+
+static int close_lab(void **state)
+{
+    (void)state;
+    tls_lab_close(&lab);
+    return 0;
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(what_the_origin_says_with_the_proxys_answer_is_the_origins),
         TEST(a_proxy_that_does_not_answer_is_a_504),
+        TEST(a_handshake_with_the_proxy_that_never_ends_is_a_504),
         TEST(a_proxy_that_ends_is_a_502),
         TEST(a_proxy_that_takes_addresses_gets_one_of_ipv4),
         TEST(one_that_is_closed_while_the_proxy_is_asked_tells_nobody),
@@ -327,5 +361,5 @@ int main(void)
         TEST(a_name_without_an_address_is_a_502_where_an_address_is_wanted),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, open_lab, close_lab);
 }
