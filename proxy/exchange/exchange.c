@@ -137,11 +137,13 @@ bool exchange_begin(struct exchange *x, struct tap *tap, struct http_head *head,
                     struct span host_line)
 {
     x->request_head = head;
-    x->client_keeps_alive = head->framing.keeps_alive;
     half_step(&x->request, HEV_HEAD);
     strbuf_add(&x->target, target);
     tap_request(&x->line, tap, &x->facts, head);
-    hop_request(&x->request_hop, head, host_line);
+    if (head == NULL)
+        return true;
+    x->client_keeps_alive = head->framing.keeps_alive;
+    hop_request(&x->request_hop, head, host_line, x->is_proxied);
     x->origin_is_connection_bound = is_connection_login(&head->headers, SPAN("Authorization"));
     return !x->request_hop.is_last;
 }

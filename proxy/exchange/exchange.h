@@ -62,7 +62,8 @@ struct exchange {
     struct strbuf replay; /* the request's body so far, while it may be sent again */
     uint64_t started_mono_us;
     struct strbuf error;
-    int status; /* of the final response; 0: none yet */
+    int status;      /* of the final response; 0: none yet */
+    bool is_proxied; /* the client asked weir as a proxy: see hop.h. The owner's, before exchange_begin */
     bool client_keeps_alive, origin_keeps_alive;
     uint32_t cut_code; /* see exchange_why_cut */
     bool may_replay;   /* on a connection that may be dead, and the request can be sent again whole */
@@ -84,8 +85,8 @@ struct exchange {
 struct exchange *exchange_new(struct side client, const struct exchange_owner *owner, void *owner_self,
                               uint64_t started_mono_us);
 
-/* The request's head. host_line: see hop.h. False when the request ends here by Max-Forwards; call
- * exchange_answer. */
+/* The request's head, which becomes the exchange's; NULL: a tunnel that began without one. host_line: see
+ * hop.h. False when the request ends here by Max-Forwards; call exchange_answer. */
 bool exchange_begin(struct exchange *exchange, struct tap *tap, struct http_head *head, struct span target,
                     struct span host_line);
 /* Now. TAP_T_* in facts.times. mono_us 0: never. */

@@ -113,10 +113,11 @@ void hop_clear(struct hop *hop)
     strbuf_clear(&hop->extra);
 }
 
-void hop_request(struct hop *hop, struct http_head *head, struct span host_line)
+void hop_request(struct hop *hop, struct http_head *head, struct span host_line, bool is_proxied)
 {
     handle_common(hop, head, te_passes(&head->headers));
-    mark_all(&head->headers, SPAN("Proxy-Authorization"));
+    if (is_proxied)
+        mark_all(&head->headers, SPAN("Proxy-Authorization"));
     handle_max_forwards(hop, head);
     if (host_line.ptr != NULL) {
         mark_all(&head->headers, SPAN("Host"));

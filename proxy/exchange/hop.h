@@ -24,8 +24,10 @@ struct hop {
 void hop_init(struct hop *hop);
 void hop_clear(struct hop *hop);
 
-/* host_line: what Host must say because the target said otherwise (RFC 9112 §3.2.2), or SPAN_NONE. */
-void hop_request(struct hop *hop, struct http_head *head, struct span host_line);
+/* host_line: what Host must say because the target said otherwise (RFC 9112 §3.2.2), or SPAN_NONE.
+ * is_proxied: the client asked weir as a proxy, so that Proxy-Authorization is weir's; else it is for whoever
+ * is behind. */
+void hop_request(struct hop *hop, struct http_head *head, struct span host_line, bool is_proxied);
 void hop_response(struct hop *hop, struct http_head *head);
 
 #endif

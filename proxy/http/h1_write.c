@@ -127,15 +127,48 @@ static bool is_sent(const struct headers *headers, struct span name)
     return i < headers->count;
 }
 
-static bool has_line(struct span lines, struct span start)
+static bool is_line_of(struct span line, struct span name)
 {
-    struct span line;
+    return span_istarts(line, name) && line.len > name.len && line.ptr[name.len] == ':';
+}
 
-    while (span_split(&lines, '\n', &line)) {
-        if (span_istarts(line, start))
-            return true;
+/* Moves the first of left's lines that has this name to lines, and writes the name as it is given. */
+static bool move_line(struct strbuf *left, struct span name, struct strbuf *lines)
+{
+    struct span rest = strbuf_span(left), line;
+    struct strbuf without = STRBUF_EMPTY;
+    bool is_found = false;
+
+    while (span_split(&rest, '\n', &line)) {
+        bool is_it = !is_found && is_line_of(line, name);
+        struct strbuf *to = is_it ? lines : &without;
+        if (is_it)
+            memcpy(left->ptr + (line.ptr - left->ptr), name.ptr, name.len);
+        strbuf_add(to, line);
+        strbuf_add_char(to, '\n');
+        is_found = is_found || is_it;
     }
-    return false;
+    strbuf_clear(left);
+    *left = without;
+    return is_found;
+}
+
+/* HTTP/1 fields as they came; extra's take the places of those of their name that are left out. */
+static void add_lines_of_http1(struct strbuf *lines, const struct headers *headers, struct span extra)
+{
+    struct strbuf left = STRBUF_EMPTY;
+
+    strbuf_add(&left, extra);
+    for (size_t i = 0; i < headers->count; i++) {
+        if (headers->items[i].is_hop) {
+            move_line(&left, headers_name(headers, i), lines);
+        } else {
+            strbuf_add(lines, headers_line(headers, i));
+            strbuf_add(lines, CRLF);
+        }
+    }
+    strbuf_add(lines, strbuf_span(&left));
+    strbuf_clear(&left);
 }
 
 /* The crumbs from the one at first on, as one field. */
@@ -171,8 +204,11 @@ static void add_fields(struct strbuf *lines, const struct headers *headers)
 static void add_lines_of_http2(struct strbuf *lines, const struct h1_writer *writer,
                                const struct http_head *head, struct span extra)
 {
-    if (head->role == HTTP_REQUEST && head->authority.ptr != NULL && !is_sent(&head->headers, SPAN("Host")) &&
-        !has_line(extra, SPAN("Host:")))
+    struct strbuf left = STRBUF_EMPTY;
+
+    strbuf_add(&left, extra);
+    if (!move_line(&left, SPAN("Host"), lines) && head->role == HTTP_REQUEST && head->authority.ptr != NULL &&
+        !is_sent(&head->headers, SPAN("Host")))
         add_line(lines, SPAN("Host"), head->authority);
     add_fields(lines, &head->headers);
     if (head->role == HTTP_REQUEST && is_sent(&head->headers, SPAN("TE")))
@@ -181,7 +217,8 @@ static void add_lines_of_http2(struct strbuf *lines, const struct h1_writer *wri
         add_line(lines, SPAN("Transfer-Encoding"), SPAN("chunked"));
     else if (writer->kind == BODY_UNTIL_CLOSE)
         add_line(lines, SPAN("Connection"), SPAN("close"));
-    strbuf_add(lines, extra);
+    strbuf_add(lines, strbuf_span(&left));
+    strbuf_clear(&left);
 }
 
 static void write_head_of(const struct h1_writer *writer, struct evbuffer *out, const struct span *start,
@@ -190,11 +227,14 @@ static void write_head_of(const struct h1_writer *writer, struct evbuffer *out, 
     static const struct headers none;
     struct strbuf lines = STRBUF_EMPTY;
 
-    if (head->version != HTTP_2) {
-        write_head(out, start, parts, &head->headers, extra);
+    if (head->version != HTTP_2 && extra.len == 0) {
+        write_head(out, start, parts, &head->headers, SPAN_NONE);
         return;
     }
-    add_lines_of_http2(&lines, writer, head, extra);
+    if (head->version != HTTP_2)
+        add_lines_of_http1(&lines, &head->headers, extra);
+    else
+        add_lines_of_http2(&lines, writer, head, extra);
     write_head(out, start, parts, &none, strbuf_span(&lines));
     strbuf_clear(&lines);
 }

@@ -5,9 +5,9 @@
  * makes one chunk. Everything is appended to an evbuffer that the caller sends when it likes: nothing is held
  * back here, a chunk's line goes out when it is told.
  *
- * A head of HTTP/2 becomes one of HTTP/1.1: Host first, from :authority, unless there is a Host; cookie
- * crumbs in one field where the first stood (RFC 9113 §8.2.3); Transfer-Encoding where the body is in chunks;
- * a Connection that names TE (RFC 9110 §10.1.4); the status code's phrase. */
+ * A head of HTTP/2 becomes one of HTTP/1.1: Host first, from extra or :authority, unless there is a Host;
+ * cookie crumbs in one field where the first stood (RFC 9113 §8.2.3); Transfer-Encoding where the body is in
+ * chunks; a Connection that names TE (RFC 9110 §10.1.4); the status code's phrase. */
 #ifndef WEIR_HTTP_H1_WRITE_H
 #define WEIR_HTTP_H1_WRITE_H
 
@@ -26,7 +26,10 @@ struct h1_writer {
 };
 
 /* "METHOD target HTTP/1.x" and the fields. target replaces head->target (RFC 9112 §3.2: origin-form to
- * origins). extra: more fields at the end, whole lines with CRLF, or SPAN_NONE. */
+ * origins). extra: more fields, whole lines with CRLF, or SPAN_NONE: each takes the place, and the name, of
+ * the first field of its name that is left out, so that a changed value is all that changes; the others go at
+ * the end.
+ * */
 void h1_write_request(struct h1_writer *writer, struct evbuffer *out, const struct http_head *head,
                       struct span target, struct span extra);
 /* Status line and fields; also for interim heads. A reason that is SPAN_NONE is left out with its blank, as

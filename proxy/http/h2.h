@@ -95,7 +95,8 @@ struct h2_events {
 struct h2_options {
     struct h1_limits limits; /* of a header section */
     bool offers_connect;     /* to clients: SETTINGS_ENABLE_CONNECT_PROTOCOL (RFC 8441) */
-    /* To origins: :scheme of heads that have none, which is all of HTTP/1: "https", "http"; NULL: "https".
+    /* To origins: :scheme of heads that have none, which is all of HTTP/1, or whose Host is replaced:
+     * "https", "http"; NULL: "https".
      * Copied. */
     const char *scheme;
     /* To origins, may be NULL: what to look like. Settings go out as they stand there, so the window of a

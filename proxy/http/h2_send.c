@@ -104,14 +104,16 @@ static void add_extra(struct h2_fields *fields, struct span extra)
 }
 
 /* What :authority says: the Host that takes the place of the head's, else the head's own. */
-static struct span find_authority(const struct http_head *head, struct span extra)
+static struct span find_authority(const struct http_head *head, struct span extra, bool *out_is_replaced)
 {
     struct span name, value;
 
+    *out_is_replaced = true;
     while (next_line(&extra, &name, &value)) {
         if (span_ieq(name, SPAN("Host")))
             return value;
     }
+    *out_is_replaced = false;
     if (head->version != HTTP_2 && headers_find(&head->headers, SPAN("Host"), &value))
         return value;
     return head->authority;
@@ -120,7 +122,8 @@ static struct span find_authority(const struct http_head *head, struct span extr
 static void add_request_pseudo(struct h2 *h2, const struct http_head *head, struct span target,
                                struct span extra)
 {
-    struct span authority = find_authority(head, extra);
+    bool is_replaced; /* :scheme and :authority go together: what came was about another URL */
+    struct span authority = find_authority(head, extra, &is_replaced);
     /* RFC 9113 §8.5: CONNECT has neither, but an extended one (RFC 8441 §4). */
     bool is_plain_connect = span_eq(head->method, SPAN("CONNECT")) && head->protocol.ptr == NULL;
 
@@ -136,7 +139,8 @@ static void add_request_pseudo(struct h2 *h2, const struct http_head *head, stru
         case 's':
             if (!is_plain_connect)
                 fields_add(&h2->fields, SPAN(":scheme"),
-                           head->scheme.ptr != NULL ? head->scheme : span_of(h2->scheme), false);
+                           head->scheme.ptr != NULL && !is_replaced ? head->scheme : span_of(h2->scheme),
+                           false);
             break;
         case 'p':
             if (!is_plain_connect)

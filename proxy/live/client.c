@@ -16,7 +16,10 @@ static void free_now(void *self)
     h2_free(c->h2);
     http_head_free(c->new_head);
     http_head_free(c->connect_head);
+    socks_free(c->socks);
+    mem_free(c->user);
     strbuf_clear(&c->path);
+    strbuf_clear(&c->one.user);
     strbuf_clear(&c->alpn_offer);
     tap_tls_unref(c->tls_facts);
     tunnel_free(c->tunnel);
@@ -66,6 +69,11 @@ void client_cut(struct client *c, enum cut how)
     bury(c);
 }
 
+unsigned client_listener_index(const struct client *c)
+{
+    return (unsigned)(c->listener - c->live->shared->listeners);
+}
+
 void client_notify(struct client *c, const char *kind, const char *host, const char *text)
 {
     struct tap_notice notice = { clock_wall_us(), kind, c->name, host, text };
@@ -87,12 +95,17 @@ static size_t on_bytes(void *self, struct span bytes)
     if (c->is_leaf_on_trial)
         client_tls_used(c);
     switch (c->phase) {
+    case CLIENT_FIRST:
+        return client_first(c, bytes);
+    case CLIENT_SOCKS:
+        return client_socks(c, bytes);
     case CLIENT_HTTP:
         return client_http_bytes(c, bytes);
     case CLIENT_H2:
         return client_h2_bytes(c, bytes);
     case CLIENT_SNIFF:
         return client_sniff(c, bytes);
+    case CLIENT_OUTER:
     case CLIENT_HANDSHAKE: /* decrypted before the handshake's end was told: kept until then */
         return 0;
     case CLIENT_TUNNEL: /* the origin's side is not there yet */
@@ -123,6 +136,9 @@ static void on_eof(void *self)
     case CLIENT_HTTP:
         client_http_eof(c);
         break;
+    case CLIENT_OUTER:
+        client_outer_failed(c, "closed the connection during the handshake");
+        break;
     case CLIENT_HANDSHAKE:
         client_tls_failed(c, "closed the connection during the handshake");
         break;
@@ -152,6 +168,10 @@ static void on_error(void *self, const struct err *reason)
 
     if (c->is_leaf_on_trial)
         client_tls_unused(c);
+    if (c->phase == CLIENT_OUTER) {
+        client_outer_failed(c, err.text);
+        return;
+    }
     if (c->phase == CLIENT_HANDSHAKE) {
         client_tls_failed(c, err.text);
         return;
@@ -171,12 +191,19 @@ static void on_error(void *self, const struct err *reason)
 
 static enum tls_answer on_hello(void *self, const struct hello *hello)
 {
-    return client_hello(self, hello);
+    struct client *c = self;
+
+    return c->phase == CLIENT_OUTER ? client_outer_hello(c, hello) : client_hello(c, hello);
 }
 
 static void on_open(void *self)
 {
-    client_tls_open(self);
+    struct client *c = self;
+
+    if (c->phase == CLIENT_OUTER)
+        client_outer_open(c);
+    else
+        client_tls_open(c);
 }
 
 const struct link_events client_link_events = { on_bytes, on_batch, on_eof, on_drained,
@@ -187,6 +214,13 @@ static void on_time(void *self)
     struct client *c = self;
 
     switch (c->phase) {
+    case CLIENT_FIRST:
+    case CLIENT_SOCKS:
+        client_close(c, true);
+        break;
+    case CLIENT_OUTER:
+        client_outer_failed(c, "did not finish the handshake within 15 s");
+        break;
     case CLIENT_SNIFF:
         client_sniff_timeout(c);
         break;
@@ -211,14 +245,25 @@ static void on_time(void *self)
 
 /* --- life ----------------------------------------------------------------------------------------------- */
 
-void client_new(struct live *live, int fd, const struct address *address, uint64_t accepted_us)
+/* Where clients can be asked who they are, being asked is enough, unless ranges were given, too. */
+static bool is_allowed(const struct client *c, const struct address *address)
+{
+    const struct live_shared *shared = c->live->shared;
+
+    return access_allows(&shared->access, address) ||
+           (shared->auth != NULL && shared->access.range_count == 0 && mode_can_ask(&c->listener->mode));
+}
+
+void client_new(struct live *live, int fd, const struct address *address, uint64_t accepted_us,
+                unsigned listener)
 {
     struct client *c = mem_new(struct client);
     char *colon;
 
     c->live = live;
     c->accepted_us = accepted_us;
-    c->is_allowed = access_allows(&live->shared->access, address);
+    c->listener = &live->shared->listeners[listener];
+    c->is_allowed = is_allowed(c, address);
     c->reach = access_reach(&live->shared->access, address);
     address_format(address, c->name, sizeof c->name);
     /* The address without its port, and IPv6 without its brackets. */
@@ -231,7 +276,7 @@ void client_new(struct live *live, int fd, const struct address *address, uint64
     TAILQ_INSERT_TAIL(&live->clients, c, in_live);
     atomic_fetch_add(&live->shared->clients, 1);
     atomic_fetch_add(&live->shared->open_clients, 1);
-    client_http_start(c);
+    client_first_start(c);
 }
 
 struct client *client_next(struct client *c)

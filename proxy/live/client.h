@@ -1,5 +1,9 @@
 /* client: a client's connection, growing its layers as the bytes tell what they are.
  *
+ *     FIRST ──request line──> HTTP, or H2   ──SOCKS──> SOCKS ──request──> SNIFF
+ *       │                                   ──TLS with the proxy──> OUTER ──> FIRST
+ *       └──reverse, transparent──> SNIFF
+ *
  *     HTTP ──CONNECT──> SNIFF ──ClientHello──> HANDSHAKE ──> SNIFF ──request line──> HTTP (to that origin)
  *                         │                                    │
  *                         ├──request line──> HTTP              └──anything else, or the origin speaks
@@ -13,8 +17,9 @@
 
 struct client;
 
-/* fd becomes the client's. */
-void client_new(struct live *live, int fd, const struct address *address, uint64_t accepted_us);
+/* fd becomes the client's. listener: which of the proxy's it came to. */
+void client_new(struct live *live, int fd, const struct address *address, uint64_t accepted_us,
+                unsigned listener);
 struct client *client_next(struct client *client); /* of its worker; NULL: it is the last */
 /* Nothing new begins: closed now if it is between exchanges, else at the end of the one under way. */
 void client_drain(struct client *client);

@@ -1,4 +1,5 @@
-/* The hard part: inside a CONNECT nobody has said yet who speaks, or what. The first bytes decide; while
+/* The hard part: the origin is known (by CONNECT, SOCKS or the listener's mode), but nobody has said yet who
+ * speaks, or what. The first bytes decide; while
  * there are none, the origin is asked. An upstream connection that was opened for that is c->spare, and
  * becomes the tunnel's or the first exchange's. */
 #include <string.h>
@@ -11,6 +12,16 @@
 
 static size_t start_tunnel(struct client *c);
 static void make_key(struct client *c);
+
+static bool is_reverse(const struct client *c)
+{
+    return c->listener->mode.kind == MODE_REVERSE;
+}
+
+static bool is_for_weir(const struct client *c)
+{
+    return strcmp(c->target.host, SELF_HOST) == 0;
+}
 
 /* --- sealed hosts --------------------------------------------------------------------------------------- */
 
@@ -33,6 +44,8 @@ static bool is_sealed(struct client *c)
     struct pin pin;
     const char *rule;
 
+    if (is_reverse(c)) /* its clients mean weir, and the origin's certificate would have another name */
+        return false;
     switch (scope_for(c, &rule)) {
     case SCOPE_OPEN:
         return false;
@@ -66,8 +79,30 @@ static void say_yes(struct client *c)
 {
     static const char yes[] = "HTTP/1.1 200 Connection established\r\n\r\n";
 
+    if (c->socks != NULL) {
+        client_socks_answer(c, SOCKS_GRANTED);
+        return;
+    }
     evbuffer_add(link_out(&c->link), yes, sizeof yes - 1);
     link_flush(&c->link);
+}
+
+/* status: as upstream_user's on_failed has it. */
+static void say_no(struct client *c, int status, const char *error)
+{
+    if (c->socks == NULL)
+        client_write_error(c, status != 0 ? status : 508, error);
+    else
+        client_socks_answer(c, status == 0 || status == 403 ? SOCKS_NOT_ALLOWED : SOCKS_HOST_UNREACHABLE);
+}
+
+/* Nothing has come yet. Where the origin may be one that speaks first, it is asked after a while. */
+static void wait_inside(struct client *c)
+{
+    if (is_reverse(c) || is_for_weir(c))
+        client_wait_for_request(c);
+    else
+        loop_timer_set(&c->timer, SILENCE_US);
 }
 
 void client_connect(struct client *c, struct http_head *head, const struct target *target)
@@ -84,8 +119,16 @@ void client_connect(struct client *c, struct http_head *head, const struct targe
     }
     say_yes(c);
     c->phase = CLIENT_SNIFF;
-    loop_timer_set(&c->timer, SILENCE_US);
+    wait_inside(c);
     loop_defer(c->live->loop, sniff_held, c); /* what came together with CONNECT */
+}
+
+void client_stand_for_target(struct client *c)
+{
+    c->connect_started_us = c->accepted_us;
+    c->is_inner = true;
+    c->phase = CLIENT_SNIFF;
+    wait_inside(c);
 }
 
 /* --- what is inside? ------------------------------------------------------------------------------------ */
@@ -117,6 +160,12 @@ static enum looks looks_like_http(struct span bytes, size_t limit)
     return bytes.len > 9 && memcmp(bytes.ptr + bytes.len - 9, " HTTP/", 6) == 0 ? LOOKS_HTTP : LOOKS_OTHER;
 }
 
+/* The name that the origin is told, and has to prove. */
+static const char *upstream_name(const struct client *c)
+{
+    return is_reverse(c) ? c->target.host : name_of(c);
+}
+
 /* The way is that of TLS, also where nobody knows yet what is inside: a client asks its proxy for a tunnel to
  * where it means to speak TLS. */
 static void make_key(struct client *c)
@@ -124,8 +173,10 @@ static void make_key(struct client *c)
     struct target inside = c->target;
 
     inside.is_tls = true;
-    upstream_key_make(&c->key, &c->target, c->target.is_tls ? name_of(c) : "", strbuf_span(&c->alpn_offer));
-    c->key.reach = (uint8_t)c->reach;
+    upstream_key_make(&c->key, &c->target, c->target.is_tls ? upstream_name(c) : "",
+                      strbuf_span(&c->alpn_offer));
+    /* What a listener stands for is the choice of whoever started weir, not the client's. */
+    c->key.reach = is_reverse(c) ? REACH_ALL : (uint8_t)c->reach;
     c->key.mirror = c->target.is_tls ? c->mirror : NULL;
     upstream_key_set_hop(&c->key, via_find(c->live->shared->via, &inside));
 }
@@ -137,8 +188,19 @@ static void make_http_key(struct client *c)
     upstream_key_set_hop(&c->key, via_find(c->live->shared->via, &c->target));
 }
 
+/* A client in plain of an origin in TLS: nobody has offered anything. */
+static void offer_for_plain(struct client *c, struct span offer)
+{
+    if (c->has_tls)
+        return;
+    strbuf_reset(&c->alpn_offer);
+    if (c->target.is_tls)
+        strbuf_add(&c->alpn_offer, offer);
+}
+
 static void start_http(struct client *c)
 {
+    offer_for_plain(c, SPAN("\x08http/1.1"));
     make_http_key(c);
     client_http_start(c);
 }
@@ -161,7 +223,8 @@ static size_t start_handshake(struct client *c, struct span bytes)
     struct err err;
 
     c->phase = CLIENT_HANDSHAKE;
-    c->target.is_tls = true;
+    c->has_tls = true;
+    c->target.is_tls = c->target.is_tls || !is_reverse(c);
     loop_timer_set(&c->timer, HANDSHAKE_US);
     if (!link_accept_tls(&c->link, c->live->shared->tls_server, bytes, &err))
         client_tls_failed(c, err.text);
@@ -178,6 +241,8 @@ static size_t sniff_plain(struct client *c, struct span bytes)
             return 0;
         strbuf_reset(&c->alpn_offer);
         strbuf_add(&c->alpn_offer, SPAN("\x02h2")); /* the origin gets the same, unasked */
+        if (c->target.is_tls && !c->has_tls)
+            strbuf_add(&c->alpn_offer, SPAN("\x08http/1.1"));
         make_http_key(c);
         client_h2_start(c);
         return client_h2_bytes(c, bytes);
@@ -190,13 +255,16 @@ static size_t sniff_plain(struct client *c, struct span bytes)
         loop_timer_set(&c->timer, CLIENT_HEAD_US);
         return 0;
     default:
-        return start_tunnel(c);
+        if (!is_for_weir(c))
+            return start_tunnel(c);
+        client_close(c, true);
+        return bytes.len;
     }
 }
 
 size_t client_sniff(struct client *c, struct span bytes)
 {
-    if (c->link.tls == NULL) {
+    if (!c->has_tls) {
         switch (hello_sniff(bytes)) {
         case HELLO_YES:
             if (look_at_hello(c, bytes) == HELLO_NEED_MORE)
@@ -224,7 +292,7 @@ static void on_spare_failed(void *self, int status, bool is_own, const char *err
 
     (void)status;
     c->spare = NULL;
-    if (is_own || c->link.tls != NULL)
+    if (is_own || c->has_tls)
         return; /* a request may come, and its answer tells */
     x = client_tunnel_exchange(c);
     upstream_tell_failed(spare, x);
@@ -261,7 +329,7 @@ void client_sniff_timeout(struct client *c)
         client_wait_for_request(c);
         return;
     }
-    if (c->spare != NULL || strcmp(c->target.host, SELF_HOST) == 0 || c->link.held.len != 0) {
+    if (c->spare != NULL || is_reverse(c) || is_for_weir(c) || c->link.held.len != 0) {
         client_close(c, true);
         return;
     }
@@ -274,7 +342,8 @@ void client_sniff_timeout(struct client *c)
 
 static struct origin_key origin_key_of(const struct client *c)
 {
-    return (struct origin_key){ c->target.host, c->target.port, c->sni, tls_mirror_id(c->mirror) };
+    return (struct origin_key){ c->target.host, c->target.port, is_reverse(c) ? "" : c->sni,
+                                tls_mirror_id(c->mirror) };
 }
 
 /* The protocol that the client is to speak, as the origin does; "": none was chosen. */
@@ -328,18 +397,29 @@ static void on_alpn_failed(void *self, int status, bool is_own, const char *erro
 
 static const struct upstream_user alpn_user = { on_alpn_open, on_alpn_failed, NULL };
 
-static void give_leaf(struct client *c)
+void client_give_leaf(struct client *c, const char *host)
 {
     struct leaf *leaf;
     struct err err;
 
-    if (!leaf_cache_get(c->live->shared->leaf_cache, c->sni[0] != '\0' ? c->sni : c->target.host,
-                        c->leaf_type, &leaf, &err)) {
-        client_notify(c, "no-leaf", c->target.host, err.text);
+    if (!leaf_cache_get(c->live->shared->leaf_cache, host, c->leaf_type, &leaf, &err)) {
+        client_notify(c, "no-leaf", host, err.text);
         return; /* without a certificate the handshake fails by itself */
     }
     tls_set_leaf(c->link.tls, leaf);
     leaf_unref(leaf);
+}
+
+static void give_leaf(struct client *c)
+{
+    char ip[ADDRESS_TEXT_BYTES];
+
+    if (is_reverse(c) && c->sni[0] == '\0') { /* it knows weir's address, and nothing of the origin */
+        client_local_ip(c, ip, sizeof ip);
+        client_give_leaf(c, ip);
+    } else {
+        client_give_leaf(c, name_of(c));
+    }
 }
 
 /* What of the client's offer is HTTP, in its order. */
@@ -360,13 +440,14 @@ static void choose_alpn(struct client *c, const struct hello *hello)
     struct origin_key key;
 
     c->offers_h1 = hello->offers_h1;
-    if (hello->offers_h2) {
+    strbuf_reset(&c->alpn_offer);
+    if (!c->target.is_tls || is_for_weir(c)) { /* there is no origin to choose */
+        choose_protocol(c, hello->offers_h2 ? SPAN("h2") : SPAN(""));
+    } else if (hello->offers_h2) {
         offer_http(c, hello->alpn);
         key = origin_key_of(c);
-        if (strcmp(c->target.host, SELF_HOST) == 0) {
-            choose_protocol(c, SPAN("h2"));
-        } else if (origins_alpn_get(c->live->shared->origins, &key, &choice) &&
-                   (choice.alpn[0] != '\0' || c->offers_h1)) {
+        if (origins_alpn_get(c->live->shared->origins, &key, &choice) &&
+            (choice.alpn[0] != '\0' || c->offers_h1)) {
             choose_protocol(c, span_of(choice.alpn));
             c->offers_connect = choice.extended_connect == EXTENDED_CONNECT_YES;
         } else {
@@ -411,26 +492,32 @@ enum tls_answer client_hello(struct client *c, const struct hello *hello)
 
 void client_rsa_ready(struct client *c)
 {
-    if (!c->waits_for_rsa || c->phase != CLIENT_HANDSHAKE)
+    if (!c->waits_for_rsa)
         return;
     c->waits_for_rsa = false;
+    if (c->phase == CLIENT_OUTER)
+        client_outer_rsa_ready(c);
+    if (c->phase != CLIENT_HANDSHAKE)
+        return;
     if (go_on(c) == TLS_GO)
         link_go_tls(&c->link);
 }
 
 void client_tls_open(struct client *c)
 {
-    origins_accepted(c->live->shared->origins, c->ip);
-    c->is_leaf_on_trial = true;
+    if (!is_reverse(c)) { /* whose clients often do not verify weir */
+        origins_accepted(c->live->shared->origins, c->ip);
+        c->is_leaf_on_trial = true;
+    }
     c->tls_facts = tap_tls_new(tls_facts(c->link.tls));
     c->phase = CLIENT_SNIFF;
     if (c->wants_tunnel) {
         start_tunnel(c);
     } else if (span_eq(tls_alpn(c->link.tls), SPAN("h2"))) {
-        make_key(c);
+        make_http_key(c);
         client_h2_start(c);
     } else {
-        loop_timer_set(&c->timer, SILENCE_US);
+        wait_inside(c);
     }
 }
 
@@ -442,6 +529,8 @@ static void judge_end(struct client *c, unsigned alert, bool has_used)
     struct pin pin;
     const char *rule;
 
+    if (is_reverse(c))
+        return;
     switch (origins_refused(c->live->shared->origins, c->ip, name_of(c), how, alert,
                             scope_for(c, &rule) == SCOPE_AUTO, &pin)) {
     case REFUSED_UNTRUSTED:
@@ -513,17 +602,23 @@ static const struct exchange_owner tunnel_owner = { no_retry, NULL, on_tunnel_ov
 struct exchange *client_tunnel_exchange(struct client *c)
 {
     struct exchange *x = exchange_new((struct side){ NULL, NULL }, &tunnel_owner, c, c->connect_started_us);
+    struct http_head *head = c->connect_head;
+    /* Whoever names no host elsewhere does it here. */
+    bool has_named = c->is_sealed || c->listener->mode.kind == MODE_TRANSPARENT;
 
     memcpy(x->facts.client_addr, c->name, sizeof x->facts.client_addr);
-    x->facts.scheme = c->link.tls != NULL || c->is_sealed ? "tls" : "tcp";
+    x->facts.listener = client_listener_index(c);
+    x->facts.user = c->user;
+    x->facts.scheme = c->target.is_tls || c->is_sealed ? "tls" : "tcp";
     x->facts.flags |= TAP_TUNNEL | (c->is_sealed ? TAP_SEALED : 0);
     if (c->tls_facts != NULL)
         x->facts.client_tls = tap_tls_ref(c->tls_facts);
-    memcpy(x->facts.host, c->is_sealed ? name_of(c) : c->target.host, sizeof x->facts.host);
+    memcpy(x->facts.host, has_named ? name_of(c) : c->target.host, sizeof x->facts.host);
     x->facts.port = c->target.port;
     exchange_mark_at(x, TAP_T_ACCEPTED, c->accepted_us);
-    x->facts.request_wire_bytes = c->connect_head->wire_bytes;
-    exchange_begin(x, &c->live->tap, c->connect_head, c->connect_head->target, SPAN_NONE);
+    x->facts.request_wire_bytes = head != NULL ? head->wire_bytes : 0;
+    x->is_proxied = true;
+    exchange_begin(x, &c->live->tap, head, head != NULL ? head->target : SPAN(""), SPAN_NONE);
     c->connect_head = NULL;
     c->one.exchange = x;
     c->phase = CLIENT_TUNNEL;
@@ -561,7 +656,7 @@ static void on_tunnel_failed(void *self, int status, bool is_own, const char *er
     upstream_tell_failed(c->one.upstream, c->one.exchange);
     c->one.upstream = NULL;
     if (c->owes_yes) {
-        client_write_error(c, status != 0 ? status : 508, error);
+        say_no(c, status, error);
         link_close(&c->link);
     }
     exchange_tunnel_end(c->one.exchange, is_own ? "the tunnel would lead back to weir itself" : error);

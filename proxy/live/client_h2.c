@@ -289,6 +289,7 @@ static void free_request(void *self)
         headers_clear(&r->early_trailers);
     }
     http_head_free(r->new_head);
+    strbuf_clear(&r->user);
     mem_free(r);
 }
 

@@ -1,6 +1,7 @@
 /* client_impl: the insides of a client, shared by the files that make it up: client.c (its life), request.c
- * (a request and who answers it), client_http.c and client_h2.c (how requests come), client_connect.c (what
- * is inside a CONNECT). Nobody else includes this. */
+ * (a request and who answers it), client_http.c and client_h2.c (how requests come), client_first.c (what a
+ * client begins with, as its listener's mode has it), client_connect.c (what is inside, once the origin is
+ * known). Nobody else includes this. */
 #ifndef WEIR_LIVE_CLIENT_IMPL_H
 #define WEIR_LIVE_CLIENT_IMPL_H
 
@@ -11,13 +12,25 @@
 #include "proxy/live/tunnel.h"
 #include "proxy/live/upstream.h"
 #include "proxy/mode/forward.h"
+#include "proxy/mode/socks.h"
 #include "proxy/tls/tls_mirror.h"
 
-enum client_phase { CLIENT_HTTP, CLIENT_H2, CLIENT_SNIFF, CLIENT_HANDSHAKE, CLIENT_TUNNEL, CLIENT_CLOSED };
+enum client_phase {
+    CLIENT_FIRST, /* nothing told yet what it speaks */
+    CLIENT_OUTER, /* a handshake with the proxy itself */
+    CLIENT_SOCKS,
+    CLIENT_HTTP,
+    CLIENT_H2,
+    CLIENT_SNIFF,
+    CLIENT_HANDSHAKE, /* with the origin that weir stands for */
+    CLIENT_TUNNEL,
+    CLIENT_CLOSED
+};
 
 struct client {
     TAILQ_ENTRY(client) in_live;
     struct live *live;
+    const struct live_listener *listener;
     struct link link;
     enum client_phase phase;
     bool is_allowed;
@@ -28,6 +41,9 @@ struct client {
     struct loop_timer timer;
 
     struct request one; /* of HTTP/1, over and over; of a tunnel its exchange and upstream */
+
+    struct socks *socks; /* NULL: came in another way */
+    char *user;          /* who it said it is, for all that is inside; NULL: nobody */
 
     /* HTTP/1 */
     struct h1 *h1;
@@ -44,10 +60,11 @@ struct client {
     struct err h2_error; /* its frames are malformed: it ends with the batch */
     bool is_settling, is_writing;
 
-    /* Inside CONNECT */
+    /* Inside CONNECT or SOCKS, and from the start where the listener's mode says the origin */
     bool is_inner;
-    struct target target;           /* CONNECT's, is_tls once there is TLS */
-    struct http_head *connect_head; /* for the record of a tunnel */
+    bool has_tls;                   /* link.tls is with the origin that weir stands for, not with the proxy */
+    struct target target;           /* is_tls: the origin's side, which but in reverse mode follows has_tls */
+    struct http_head *connect_head; /* for the record of a tunnel; NULL: there was none */
     uint64_t connect_started_us;
     char sni[URL_HOST_BYTES];
     struct strbuf alpn_offer; /* what the upstream connection offers */
@@ -74,12 +91,25 @@ struct client {
 };
 
 /* client.c */
+unsigned client_listener_index(const struct client *client);
 extern const struct link_events client_link_events;
 void client_close(struct client *client,
                   bool is_clean); /* after what is queued; is_clean: TLS is ended with close_notify */
 void client_cut(struct client *client, enum cut how);
 void client_wait_for_request(struct client *client);
 void client_notify(struct client *client, const char *kind, const char *host, const char *text);
+
+/* client_first.c */
+void client_first_start(struct client *client);
+size_t client_first(struct client *client, struct span bytes);
+size_t client_socks(struct client *client, struct span bytes);
+void client_socks_answer(struct client *client, enum socks_result result);
+enum tls_answer client_outer_hello(struct client *client, const struct hello *hello);
+void client_outer_rsa_ready(struct client *client);
+void client_outer_open(struct client *client);
+void client_outer_failed(struct client *client, const char *why);
+/* The address that it connected to; "" when it is gone. */
+void client_local_ip(const struct client *client, char *out, size_t out_size);
 
 /* client_http.c */
 void client_http_start(struct client *client);
@@ -106,7 +136,11 @@ void client_h2_over(struct request *request, enum exchange_end end);
 void client_h2_feed_early(struct request *request);
 
 /* client_connect.c */
+/* CONNECT, or SOCKS, which has no head. Takes head. */
 void client_connect(struct client *client, struct http_head *head, const struct target *target);
+/* client->target is the origin from the first byte on. */
+void client_stand_for_target(struct client *client);
+void client_give_leaf(struct client *client, const char *host);
 size_t client_sniff(struct client *client, struct span bytes);
 void client_sniff_timeout(struct client *client);
 enum tls_answer client_hello(struct client *client, const struct hello *hello);

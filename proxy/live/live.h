@@ -11,6 +11,7 @@
 #include "proxy/live/access.h"
 #include "proxy/live/devices.h"
 #include "proxy/live/origins.h"
+#include "proxy/mode/mode.h"
 #include "proxy/mode/scope.h"
 #include "proxy/net/worker.h"
 #include "proxy/tls/tls_policy.h"
@@ -21,16 +22,23 @@
 #define CLIENT_IDLE_US   (300 * 1000000ull) /* between requests */
 #define HANDSHAKE_US     (15 * 1000000ull)
 #define UPSTREAM_IDLE_US (60 * 1000000ull)
-#define SILENCE_US       (100 * 1000ull) /* after CONNECT: then the origin is asked whether it speaks first */
+#define SILENCE_US                                                                                           \
+    (100 * 1000ull) /* once the origin is known: then the origin is asked whether it speaks first */
 
 /* The name under which weir itself can be reached through the proxy (".test" is nobody's: RFC 6761 §6.2). */
 #define SELF_HOST "weir.test"
 
+struct auth;
 struct client;
 struct pool;
 struct proxy;
 struct tls_sessions;
 struct via;
+
+struct live_listener {
+    struct mode mode;
+    struct address bound;
+};
 
 /* Made by proxy_start and unchanged while workers run, but for what has its own lock. */
 struct live_shared {
@@ -43,6 +51,8 @@ struct live_shared {
     struct scope *scope;
     struct via *via; /* the upstream proxies */
     struct access access;
+    struct live_listener *listeners; /* in the order in which they were asked for */
+    struct auth *auth;               /* whom clients must say they are; NULL: nobody */
     struct h1_limits limits;
     bool no_mirror; /* weir's own TLS and HTTP/2 towards origins, not the client's */
     atomic_ullong clients, exchanges, tunnels, open_clients;

@@ -10,7 +10,9 @@
 #include "proxy/live/client.h"
 #include "proxy/live/pool.h"
 #include "proxy/live/proxy_impl.h"
+#include "proxy/mode/auth.h"
 #include "proxy/mode/via.h"
+#include "proxy/net/origdst.h"
 #include "proxy/net/worker.h"
 #include "proxy/tls/tls_keylog.h"
 
@@ -97,8 +99,7 @@ static void *on_start(void *arg, struct worker *worker)
 static void on_client(void *self, int fd, const struct address *address, uint64_t accepted_us,
                       unsigned listener)
 {
-    (void)listener; /* one mode for all of them */
-    client_new(self, fd, address, accepted_us);
+    client_new(self, fd, address, accepted_us, listener);
 }
 
 static void on_stop(void *self)
@@ -222,38 +223,69 @@ static void proxy_free(struct proxy *proxy)
     scope_free(proxy->shared.scope);
     via_free(proxy->shared.via);
     access_clear(&proxy->shared.access);
+    auth_free(proxy->shared.auth);
+    mem_free(proxy->shared.listeners);
     pthread_mutex_destroy(&proxy->lock);
     pthread_cond_destroy(&proxy->drained);
     mem_free(proxy->names);
     mem_free(proxy);
 }
 
-static bool check_exposure(const struct proxy_options *options, const char *text,
+static bool check_exposure(const struct proxy_options *options, const char *text, const struct mode *mode,
                            const struct address *address, struct err *err)
 {
-    if (options->allow != NULL || options->proxy_auth != NULL || address_is_loopback(address))
+    bool can_ask = mode_can_ask(mode);
+
+    if (options->allow != NULL || (options->proxy_auth != NULL && can_ask) || address_is_loopback(address))
         return true;
     return err_set(err, ERR_USAGE,
                    "'%s' can be reached from other machines: say who may use it, for example "
-                   "--allow 192.168.0.0/16 or --proxy-auth USER:PASS",
-                   text);
+                   "--allow 192.168.0.0/16%s",
+                   text,
+                   can_ask                       ? " or --proxy-auth USER:PASS"
+                   : options->proxy_auth != NULL ? " (its clients know of no proxy, and can't be asked)"
+                                                 : "");
+}
+
+/* TPROXY needs it; where it is not allowed REDIRECT works all the same. */
+static void allow_tproxy(const int *fds, unsigned count, const char *text)
+{
+    struct err err;
+
+    for (unsigned i = 0; i < count; i++) {
+        if (!origdst_allow_tproxy(fds[i], &err)) {
+            log_warn("proxy", err.text, LOG_S("listener", text));
+            return;
+        }
+    }
+}
+
+static bool bind_one(struct proxy *proxy, size_t i, unsigned count, int *fds, struct err *err)
+{
+    const struct proxy_options *options = &proxy->options;
+    struct live_listener *listener = &proxy->shared.listeners[i];
+    const char *text = options->listen[i], *where;
+    struct address wanted;
+
+    if (!mode_parse(text, options->mode, &listener->mode, &where, err) ||
+        !listen_parse(where, &wanted, err) || !check_exposure(options, text, &listener->mode, &wanted, err) ||
+        !listen_bind(&wanted, count, fds, &listener->bound, err))
+        return false;
+    if (listener->mode.kind == MODE_TRANSPARENT)
+        allow_tproxy(fds, count, text);
+    address_format(&listener->bound, proxy->names[i], sizeof proxy->names[i]);
+    access_add_own(&proxy->shared.access, &listener->bound);
+    return true;
 }
 
 static bool bind_all(struct proxy *proxy, unsigned count, int *fds, struct err *err)
 {
-    const struct proxy_options *options = &proxy->options;
-
-    for (size_t i = 0; i < options->listen_count; i++) {
-        struct address wanted, bound;
-        if (!listen_parse(options->listen[i], &wanted, err) ||
-            !check_exposure(options, options->listen[i], &wanted, err) ||
-            !listen_bind(&wanted, count, fds + i * count, &bound, err)) {
+    for (size_t i = 0; i < proxy->name_count; i++) {
+        if (!bind_one(proxy, i, count, fds + i * count, err)) {
             for (size_t k = 0; k < i * count; k++)
                 close(fds[k]);
             return false;
         }
-        address_format(&bound, proxy->names[i], sizeof proxy->names[i]);
-        access_add_own(&proxy->shared.access, &bound);
     }
     return true;
 }
@@ -278,6 +310,7 @@ bool proxy_start(const struct proxy_options *options, struct proxy **out_proxy, 
     pthread_cond_init(&proxy->drained, NULL);
     proxy->names = mem_calloc(options->listen_count, sizeof *proxy->names);
     proxy->name_count = options->listen_count;
+    proxy->shared.listeners = mem_calloc(options->listen_count, sizeof *proxy->shared.listeners);
     proxy->shared.ca = options->ca;
     proxy->shared.limits = H1_LIMITS_DEFAULT;
     if (options->max_header_bytes != 0)
@@ -291,6 +324,7 @@ bool proxy_start(const struct proxy_options *options, struct proxy **out_proxy, 
     if (!scope_new(&scope_options, &proxy->shared.scope, err) ||
         !via_new(options->via.items, options->via.count, &proxy->shared.via, err) ||
         !access_init(&proxy->shared.access, options->allow, err) ||
+        (options->proxy_auth != NULL && !auth_new(options->proxy_auth, &proxy->shared.auth, err)) ||
         !tls_client_new(&tls_options, &proxy->shared.tls_client, err) || !bind_all(proxy, count, fds, err))
         goto out;
     proxy->shared.access.allow_private = options->allow_private;

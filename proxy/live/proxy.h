@@ -54,8 +54,8 @@ struct proxy_totals {
     uint64_t open_clients;
 };
 
-/* Binds, starts the workers, accepts. ERR_USAGE for a listener that is not on loopback without allow and
- * proxy_auth; ERR_SYS for a port in use. */
+/* Binds, starts the workers, accepts. ERR_USAGE for a listener that is not on loopback without allow, or
+ * proxy_auth where its clients can be asked (mode_can_ask); ERR_SYS for a port in use. */
 bool proxy_start(const struct proxy_options *options, struct proxy **out_proxy, struct err *err);
 size_t proxy_listener_count(const struct proxy *proxy);
 /* "127.0.0.1:41233": what listener i is bound to. Borrowed. */

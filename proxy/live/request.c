@@ -7,9 +7,11 @@
 
 #include "proxy/base/clock.h"
 #include "proxy/base/mem.h"
+#include "proxy/exchange/error_page.h"
 #include "proxy/live/client_impl.h"
 #include "proxy/live/pool.h"
 #include "proxy/live/self.h"
+#include "proxy/mode/auth.h"
 
 /* --- the origin's side ---------------------------------------------------------------------------------- */
 
@@ -149,13 +151,13 @@ static bool spare_fits(const struct upstream *spare, const struct upstream_key *
 {
     return strcmp(spare->key.target.host, key->target.host) == 0 &&
            spare->key.target.port == key->target.port && spare->key.hop == key->hop &&
-           spare->link.held.len == 0;
+           spare->link.held.len == 0 && (spare->phase != UPSTREAM_OPEN || upstream_key_eq(&spare->key, key));
 }
 
 static void use_spare(struct request *r, struct upstream *spare, const struct upstream_key *key)
 {
     r->upstream = spare;
-    if (spare->phase == UPSTREAM_OPEN && upstream_key_eq(&spare->key, key))
+    if (spare->phase == UPSTREAM_OPEN)
         on_upstream_open(r, spare);
     else if (spare->phase == UPSTREAM_TLS)
         upstream_set_user(spare, &upstream_user, r);
@@ -329,24 +331,29 @@ static bool names_host(const struct http_head *head, struct span *out_host)
 }
 
 /* The URL that is recorded has the host that the client named, which may not be the one that is dialled. */
-static void fill_host(struct exchange *x, const struct target *target, const struct http_head *head,
-                      bool is_inner)
+static void fill_host(const struct client *c, struct exchange *x, const struct target *target,
+                      const struct http_head *head)
 {
+    /* A client that was redirected has dialled a name, which SNI tells, or else Host alone. */
+    bool is_redirected = c->is_inner && c->listener->mode.kind == MODE_TRANSPARENT;
+    const char *dialled = is_redirected && c->sni[0] != '\0' ? c->sni : target->host;
     struct authority authority;
     struct span host;
     struct err err;
 
-    memcpy(x->facts.host, target->host, sizeof x->facts.host);
+    snprintf(x->facts.host, sizeof x->facts.host, "%s", dialled);
     x->facts.port = target->port;
-    if (!is_inner || !names_host(head, &host) || !url_parse_authority(host, &authority, &err))
+    if (!c->is_inner || c->listener->mode.kind == MODE_REVERSE || !names_host(head, &host) ||
+        !url_parse_authority(host, &authority, &err))
         return;
     if (authority.port == 0)
         authority.port = target->is_tls ? 443 : 80;
-    if (strcmp(authority.host, target->host) == 0 && authority.port == target->port)
+    if (strcmp(authority.host, dialled) == 0 && authority.port == target->port)
         return;
     memcpy(x->facts.host, authority.host, sizeof x->facts.host);
     x->facts.port = authority.port;
-    x->facts.flags |= TAP_HOST_DIFFERS;
+    if (!is_redirected || dialled != target->host || authority.port != target->port)
+        x->facts.flags |= TAP_HOST_DIFFERS;
 }
 
 static struct exchange *begin_exchange(struct request *r, const struct target *target,
@@ -356,10 +363,13 @@ static struct exchange *begin_exchange(struct request *r, const struct target *t
     struct exchange *x = exchange_new(r->side, &exchange_owner, r, r->started_us);
 
     memcpy(x->facts.client_addr, c->name, sizeof x->facts.client_addr);
+    x->facts.listener = client_listener_index(c);
+    x->facts.user = r->user.len != 0 ? strbuf_text(&r->user) : c->user;
+    x->is_proxied = !c->is_inner;
     x->facts.scheme = target_scheme(target);
     if (c->tls_facts != NULL)
         x->facts.client_tls = tap_tls_ref(c->tls_facts);
-    fill_host(x, target, head, c->is_inner);
+    fill_host(c, x, target, head);
     exchange_mark_at(x, TAP_T_ACCEPTED, c->accepted_us);
     x->facts.request_wire_bytes = r->wire_bytes;
     r->exchange = x;
@@ -415,6 +425,24 @@ static void refuse_head(struct request *r, struct http_head *head, int status, c
     exchange_answer(x, status, why);
 }
 
+/* The origin is sent its own name, and asked as one that is no proxy. */
+static void begin_reverse(struct request *r, struct http_head *head)
+{
+    struct client *c = r->client;
+    struct strbuf host_line = STRBUF_EMPTY;
+    struct span path = head->target;
+    enum forward_kind kind;
+    struct target named;
+    struct err err;
+
+    if (head->version != HTTP_2 &&
+        (!forward_target(head, &c->path, &kind, &named, &path, &err) || kind == FORWARD_CONNECT))
+        path = head->target; /* the origin's to refuse */
+    mode_add_host(&host_line, &c->listener->mode);
+    begin_request(r, head, &c->target, path, &c->key, strbuf_span(&host_line));
+    strbuf_clear(&host_line);
+}
+
 static void route_inner(struct request *r, struct http_head *head)
 {
     struct client *c = r->client;
@@ -423,8 +451,23 @@ static void route_inner(struct request *r, struct http_head *head)
         begin_answer(r, head, head->target, ANSWER_SELF);
     else if (c->h2 != NULL && span_eq(head->method, SPAN("CONNECT")) && head->protocol.ptr == NULL)
         begin_answer(r, head, head->target, ANSWER_NO_TUNNEL);
+    else if (c->listener->mode.kind == MODE_REVERSE)
+        begin_reverse(r, head);
     else
         begin_request(r, head, &c->target, head->target, &c->key, SPAN_NONE);
+}
+
+/* Who the client is; else it is asked. Its credentials are not for the record. */
+static bool is_known(struct request *r, struct http_head *head)
+{
+    const struct auth *auth = r->client->live->shared->auth;
+    enum auth_answer answer = auth_check_head(auth, head, &r->user);
+
+    if (auth != NULL)
+        auth_mask(head);
+    if (answer == AUTH_WRONG)
+        strbuf_reset(&r->user);
+    return answer == AUTH_OK;
 }
 
 static void route_forward(struct request *r, struct http_head *head)
@@ -437,19 +480,26 @@ static void route_forward(struct request *r, struct http_head *head)
     struct span path;
     struct err err;
 
+    if (!is_known(r, head)) {
+        begin_answer(r, head, head->target, ANSWER_WHO);
+        return;
+    }
     if (!forward_target(head, &c->path, &kind, &target, &path, &err)) {
         refuse_head(r, head, 400, err.text);
         return;
     }
     if (kind == FORWARD_CONNECT && c->h2 == NULL) {
+        if (r->user.len != 0)
+            c->user = strbuf_detach(&r->user);
         client_connect(c, head, &target);
     } else if (kind == FORWARD_CONNECT) {
         begin_answer(r, head, path, ANSWER_NO_TUNNEL);
     } else if (kind == FORWARD_SELF || strcmp(target.host, SELF_HOST) == 0) {
         begin_answer(r, head, path, ANSWER_SELF);
     } else {
+        /* That a client speaks HTTP/2 with its proxy says nothing of the origin. */
         upstream_key_make(&key, &target, target.is_tls ? target.host : "",
-                          c->h2 != NULL ? SPAN("\x02h2") : SPAN(""));
+                          c->h2 != NULL && target.is_tls ? SPAN("\x02h2\x08http/1.1") : SPAN(""));
         key.reach = (uint8_t)c->reach;
         upstream_key_set_hop(&key, via_find(c->live->shared->via, &target));
         begin_request(r, head, &target, path, &key, host_for(&host_line, &target, head));
@@ -528,6 +578,12 @@ static void give_answer(struct request *r)
     case ANSWER_FORBIDDEN:
         exchange_answer(r->exchange, 403,
                         "this address may not use this proxy: start weir with --allow for it");
+        break;
+    case ANSWER_WHO:
+        head = auth_demand();
+        error_page(head, &page, r->exchange->request_head, 407,
+                   "this proxy is for those who say who they are: weir was started with --proxy-auth");
+        exchange_respond(r->exchange, head, strbuf_span(&page));
         break;
     case ANSWER_NO_TUNNEL:
         exchange_answer(r->exchange, 501, "tunnels are made with HTTP/1.1 here, not in an HTTP/2 stream");

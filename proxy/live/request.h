@@ -22,6 +22,7 @@ enum request_answer {
     ANSWER_SELF,
     ANSWER_LAST_HOP,
     ANSWER_FORBIDDEN,
+    ANSWER_WHO, /* says nobody, or the wrong one, where --proxy-auth demands it */
     ANSWER_NO_TUNNEL,
     ANSWER_UNREACHABLE
 };
@@ -35,6 +36,7 @@ struct request {
     struct ride *ride;         /* its stream on a shared connection (HTTP/2) */
     enum request_answer answer;
     uint64_t started_us, wire_bytes; /* of its head */
+    struct strbuf user;              /* who a request to the proxy says its client is */
 
     /* HTTP/2 clients: see client_h2.c. */
     struct h2_stream *stream;   /* NULL: closed */

@@ -14,11 +14,11 @@ async function ports(weir, count) {
 // What a client and an origin saw of one curl: { code, text, origin: bytes as text, stderr }. text is the head and the body.
 // as: the command that runs curl.
 async function curl(origin, args, as = ['curl']) {
-  const before = origin.connections.length;
+  const before = origin.connections.map((c) => c.bytes.length); // weir may use again what it has
   const { code, stdout, stderr } = await run(as[0], [...as.slice(1), '-sSi', '-m', '20', '--suppress-connect-headers', ...args],
     { env: { PATH: process.env.PATH } });
-  const seen = origin.connections.slice(before);
-  return { code, text: stdout, origin: seen.map((c) => c.bytes.toString('latin1')).join(''), stderr };
+  const seen = origin.connections.map((c, i) => c.bytes.subarray(before[i] ?? 0).toString('latin1'));
+  return { code, text: stdout, origin: seen.join(''), stderr };
 }
 
 // The same curl without weir and by it: the client and the origin must see the same. direct, proxied: curl's arguments besides

@@ -33,7 +33,7 @@ static void passes(const char *method, const char *lines, struct span host_line,
     struct hop hop;
 
     hop_init(&hop);
-    hop_request(&hop, head, host_line);
+    hop_request(&hop, head, host_line, true);
     for (size_t i = 0; i < head->headers.count; i++) {
         if (head->headers.items[i].is_hop)
             continue;
@@ -102,7 +102,7 @@ static void max_forwards_counts_down_to_us(void **state)
     passes("GET", "Max-Forwards: 3", SPAN_NONE, "Max-Forwards: 3\r\n");
     passes("TRACE", "Max-Forwards: x", SPAN_NONE, "Max-Forwards: x\r\n");
     hop_init(&hop);
-    hop_request(&hop, head, SPAN_NONE);
+    hop_request(&hop, head, SPAN_NONE, true);
     assert_true(hop.is_last);
     hop_clear(&hop);
     http_head_free(head);
