@@ -114,14 +114,14 @@ void h2_reset(struct h2 *h2, int32_t id, uint32_t code)
     must(nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, id, code));
 }
 
-static nghttp2_option *make_options(const struct h2 *h2)
+static nghttp2_option *make_options(const struct h2 *h2, uint32_t assumed_streams)
 {
     nghttp2_option *option;
 
     must(nghttp2_option_new(&option));
     nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_option_set_no_closed_streams(option, 1);
-    nghttp2_option_set_peer_max_concurrent_streams(option, ASSUMED_MAX_STREAMS);
+    nghttp2_option_set_peer_max_concurrent_streams(option, assumed_streams);
     nghttp2_option_set_max_reserved_remote_streams(option, 0); /* no pushes */
     /* Heads are bounded where they come in; one that came over HTTP/1 must not fail here. */
     nghttp2_option_set_max_send_header_block_length(option, INT32_MAX);
@@ -138,9 +138,9 @@ static nghttp2_option *make_options(const struct h2 *h2)
     return option;
 }
 
-static void make_session(struct h2 *h2)
+static void make_session(struct h2 *h2, uint32_t assumed_streams)
 {
-    nghttp2_option *option = make_options(h2);
+    nghttp2_option *option = make_options(h2, assumed_streams != 0 ? assumed_streams : ASSUMED_MAX_STREAMS);
     nghttp2_session_callbacks *callbacks;
 
     must(nghttp2_session_callbacks_new(&callbacks));
@@ -233,7 +233,7 @@ struct h2 *h2_new(enum h2_role role, const struct h2_options *options, const str
     h2->early = evbuffer_new();
     if (h2->early == NULL)
         abort();
-    make_session(h2);
+    make_session(h2, options->assumed_streams);
     set_order(h2, options->profile);
     if (options->profile == NULL || !queue_profile(h2, options->profile))
         queue_own_settings(h2, options->offers_connect);
@@ -361,6 +361,13 @@ void h2_offer_connect(struct h2 *h2)
 
     if (!h2->is_over)
         must(nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, &entry, 1));
+}
+
+uint32_t h2_stream_limit(const struct h2 *h2)
+{
+    return h2->has_seen_settings
+               ? nghttp2_session_get_remote_settings(h2->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS)
+               : 0;
 }
 
 bool h2_takes_connect(const struct h2 *h2)

@@ -102,6 +102,8 @@ struct h2_options {
     /* To origins, may be NULL: what to look like. Settings go out as they stand there, so the window of a
      * stream is what they say; ENABLE_PUSH is sent as 0 where it stands there as 1. Borrowed for the call. */
     const struct h2_profile *profile;
+    /* To origins: how many streams at once it is taken to allow until its SETTINGS have come; 0: 100. */
+    uint32_t assumed_streams;
 };
 
 /* Our preface is queued at once. */
@@ -125,6 +127,8 @@ size_t h2_stream_count(const struct h2 *h2);
 /* To origins: one more request would be sent at once: no GOAWAY, stream ids left, below the other side's
  * SETTINGS_MAX_CONCURRENT_STREAMS. */
 bool h2_has_room(const struct h2 *h2);
+/* To origins: how many streams at once its SETTINGS allow; 0: they have not come. */
+uint32_t h2_stream_limit(const struct h2 *h2);
 /* To origins: no request will ever be sent on it again. */
 bool h2_is_used_up(const struct h2 *h2);
 /* The other side's SETTINGS have come, with SETTINGS_ENABLE_CONNECT_PROTOCOL. */

@@ -117,3 +117,18 @@ struct upstream *pool_shared(struct pool *pool, const struct upstream_key *key,
     }
     return opening;
 }
+
+uint32_t pool_stream_limit(struct pool *pool, const struct upstream_key *key)
+{
+    struct shelf *shelf = find(pool, key);
+    struct upstream *upstream;
+    uint32_t limit = 0;
+
+    if (shelf == NULL)
+        return 0;
+    TAILQ_FOREACH (upstream, &shelf->shared, in_pool) {
+        if (limit == 0 && upstream->h2 != NULL)
+            limit = h2_stream_limit(upstream->h2);
+    }
+    return limit;
+}

@@ -16,6 +16,9 @@ void pool_share(struct pool *pool, struct upstream *upstream);
 /* One that takes a ride with that profile, else one that is being opened, else NULL. Stays in the pool. */
 struct upstream *pool_shared(struct pool *pool, const struct upstream_key *key,
                              const struct h2_profile *profile);
+/* How many streams at once the origin allows on a connection, as one that is there has been told; 0: none
+ * has. */
+uint32_t pool_stream_limit(struct pool *pool, const struct upstream_key *key);
 void pool_remove(struct pool *pool, struct upstream *upstream); /* it closes */
 
 #endif

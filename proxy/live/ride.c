@@ -283,7 +283,8 @@ static void begin_h2(struct upstream *u, const struct h2_profile *profile)
 {
     struct h2_options options = { .limits = u->live->shared->limits,
                                   .profile = profile,
-                                  .scheme = target_scheme(&u->key.target) };
+                                  .scheme = target_scheme(&u->key.target),
+                                  .assumed_streams = pool_stream_limit(u->live->pool, &u->key) };
 
     if (profile != NULL)
         u->h2_profile = *profile;
