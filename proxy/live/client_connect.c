@@ -441,8 +441,10 @@ static void choose_alpn(struct client *c, const struct hello *hello)
 
     c->offers_h1 = hello->offers_h1;
     strbuf_reset(&c->alpn_offer);
-    if (!c->target.is_tls || is_for_weir(c)) { /* there is no origin to choose */
+    if (is_for_weir(c)) {
         choose_protocol(c, hello->offers_h2 ? SPAN("h2") : SPAN(""));
+    } else if (!c->target.is_tls) { /* an origin in plain has nothing to choose by: it speaks HTTP/1.1 */
+        choose_protocol(c, c->offers_h1 ? SPAN("http/1.1") : SPAN("h2"));
     } else if (hello->offers_h2) {
         offer_http(c, hello->alpn);
         key = origin_key_of(c);

@@ -78,7 +78,7 @@ class Weir {
     const ready = new Promise((resolve, reject) => {
       this.child.stdout.on('data', (d) => {
         this.stdout += d;
-        const line = /^listening on (\S+):(\d+)$/m.exec(this.stdout);
+        const line = /^listening on (\S+):(\d+)(?: \(.*\))?$/m.exec(this.stdout);
         if (line) {
           this.host = line[1];
           this.port = Number(line[2]);
