@@ -68,9 +68,9 @@ function parse(bytes) {
 }
 
 // One end of a connection, on a socket: notes frames; on(frame) is called with each. SETTINGS are acknowledged, windows are
-// opened wide at the start, unless it is told to be rude. isClient: says the preface.
+// opened wide at the start, unless it is told to be rude. hasPreface: a client's, false when that has been said, or is not to be.
 class Peer {
-  constructor(socket, { isClient = true, on = () => {}, isRude = false, settings: own = [[3, 1000]] } = {}) {
+  constructor(socket, { isClient = true, hasPreface = isClient, on = () => {}, isRude = false, settings: own = [[3, 1000]] } = {}) {
     this.socket = socket;
     this.frames = [];
     this.closed = false;
@@ -92,8 +92,8 @@ class Peer {
     socket.on('error', () => {});
     const over = () => { this.closed = true; this.wake(); };
     socket.on('end', over).on('close', over);
-    if (isClient) this.write(PREFACE);
-    this.write(settings(...own));
+    if (hasPreface) this.write(PREFACE);
+    if (own) this.write(settings(...own));
     if (!isRude) this.write(windowUpdate(0, 2 ** 30));
   }
 
