@@ -50,8 +50,7 @@ const BODIES = [
 ];
 const LINES = ['GARBAGE', 'GET', 'GET /', 'GET  / HTTP/1.1', 'GET / HTTP/1.1 ', 'GET / HTTP/9.9', 'GET / http/1.1', 'G\0T / HTTP/1.1', 'GET /\x01 HTTP/1.1',
   '\x7fELF\x02\x01', '\x80\x81\x82', 'GET ftp://x/ HTTP/1.1', 'GET http:/// HTTP/1.1', 'GET http://[::1/ HTTP/1.1', 'GET http://x:99999/ HTTP/1.1',
-  'CONNECT x HTTP/1.1', 'CONNECT :443 HTTP/1.1', 'CONNECT x:0 HTTP/1.1', 'CONNECT http://x/ HTTP/1.1', 'CONNECT a b:443 HTTP/1.1', '{"json": 1}',
-  'PRI * HTTP/2.0'];
+  'CONNECT x HTTP/1.1', 'CONNECT :443 HTTP/1.1', 'CONNECT x:0 HTTP/1.1', 'CONNECT http://x/ HTTP/1.1', 'CONNECT a b:443 HTTP/1.1', '{"json": 1}'];
 
 test('bad input from clients', async (t) => {
   const w = await world(t, ['--max-header-bytes', String(LIMIT)]);
@@ -102,6 +101,14 @@ test('bad input from clients', async (t) => {
       assert.match(c.text, REFUSED, JSON.stringify(line));
       await nothingHappened(line);
     }
+  });
+
+  await t.test('what begins like HTTP/2 and is not', async () => {
+    const c = await connect(t, w.weir.port);
+    c.write(`PRI * HTTP/2.0\r\nHost: x\r\n\r\n${SMUGGLED}`);
+    await c.end;
+    assert.doesNotMatch(c.text, /HTTP\/1/, 'ended in HTTP/2');
+    await nothingHappened('a broken preface');
   });
 
   await t.test('a section at the limit passes', async () => {

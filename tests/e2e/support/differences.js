@@ -21,7 +21,11 @@ const ofRequests = [
   },
   {
     why: 'fields that speak to the proxy, or of the connection to it (RFC 9110 §7.6.1, §11.7.1)',
-    change: (lines) => lines.filter((l) => !['proxy-connection', 'proxy-authorization', 'keep-alive'].includes(name(l))),
+    change: (lines) => lines.filter((l) => !['proxy-connection', 'keep-alive'].includes(name(l))),
+  },
+  {
+    why: 'credentials for the proxy, of requests to it; inside a tunnel they are for whoever is behind (RFC 9110 §11.7.2)',
+    change: (lines, sent) => (/^\S+ https?:/i.test(sent[0]) ? lines.filter((l) => name(l) !== 'proxy-authorization') : lines),
   },
   {
     why: 'what Connection lists is for this hop only, but close, keep-alive, an upgrade, TE (RFC 9110 §7.6.1)',
@@ -35,8 +39,12 @@ const ofRequests = [
       const kept = tokens.filter(stays);
       const gone = tokens.filter((token) => !stays(token)).map((token) => token.toLowerCase())
         .filter((token) => !['host', 'content-length', 'transfer-encoding', 'trailer'].includes(token));
-      return [lines[0], ...lines.slice(1).filter((l) => name(l) !== 'connection' && !gone.includes(name(l))),
-        ...(kept.length ? [`Connection: ${kept.join(', ')}`] : [])];
+      const first = lines.findIndex((l, i) => i > 0 && name(l) === 'connection');
+      const changed = kept.length ? [`${lines[first].split(':', 1)[0]}: ${kept.join(', ')}`] : [];
+      return lines.flatMap((l, i) => {
+        if (i === 0 || i === first) return i === 0 ? [l] : changed;
+        return name(l) === 'connection' || gone.includes(name(l)) ? [] : [l];
+      });
     },
   },
   {
@@ -55,7 +63,7 @@ const ofRequests = [
     change: (lines) => {
       if (!/^(TRACE|OPTIONS) /.test(lines[0])) return lines;
       const at = lines.findIndex((l) => name(l) === 'max-forwards');
-      return at < 0 ? lines : [...lines.slice(0, at), ...lines.slice(at + 1), `Max-Forwards: ${Number(value(lines[at])) - 1}`];
+      return at < 0 ? lines : lines.with(at, `${lines[at].split(':', 1)[0]}: ${Number(value(lines[at])) - 1}`);
     },
   },
 ];
@@ -68,7 +76,7 @@ const ofResponses = [
 ];
 
 // What the origin, the client, must have got through weir when it got text without.
-const atOrigin = (text) => eachHead(text, (lines) => ofRequests.reduce((now, d) => d.change(now), lines));
+const atOrigin = (text) => eachHead(text, (lines) => ofRequests.reduce((now, d) => d.change(now, lines), lines));
 const atClient = (text) => text.replace(/^HTTP\/1\.[01] [^\r\n]*\r\n(?:[^\r\n]*\r\n)*?\r\n/gm, (all) =>
   ofResponses.reduce((lines, d) => d.change(lines), all.slice(0, -4).split('\r\n')).join('\r\n') + '\r\n\r\n');
 

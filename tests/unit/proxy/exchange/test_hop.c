@@ -26,7 +26,8 @@ static struct http_head *head_of(enum http_role role, const char *method, const 
 }
 
 /* What the next hop gets: fields that stay, then what is added, a line each. */
-static void passes(const char *method, const char *lines, struct span host_line, const char *expected)
+static void passes_from(bool is_proxied, const char *method, const char *lines, struct span host_line,
+                        const char *expected)
 {
     struct http_head *head = head_of(HTTP_REQUEST, method, lines);
     struct strbuf got = STRBUF_EMPTY;
@@ -45,6 +46,18 @@ static void passes(const char *method, const char *lines, struct span host_line,
     strbuf_clear(&got);
     hop_clear(&hop);
     http_head_free(head);
+}
+
+static void passes(const char *method, const char *lines, struct span host_line, const char *expected)
+{
+    passes_from(true, method, lines, host_line, expected);
+}
+
+static void credentials_for_a_proxy_behind_the_origin_are_its_own(void **state)
+{
+    (void)state;
+    passes_from(false, "GET", "Host: a\nProxy-Connection: keep-alive\nProxy-Authorization: Basic x",
+                SPAN_NONE, "Host: a\r\nProxy-Authorization: Basic x\r\n");
 }
 
 static void what_concerns_the_proxy_stays_with_it(void **state)
@@ -174,6 +187,7 @@ static void a_response_keeps_upgrade_and_loses_keep_alive(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(credentials_for_a_proxy_behind_the_origin_are_its_own),
         cmocka_unit_test(what_concerns_the_proxy_stays_with_it),
         cmocka_unit_test(fields_that_connection_lists_are_not_passed_on),
         cmocka_unit_test(connection_cannot_remove_what_gives_the_message_its_meaning),

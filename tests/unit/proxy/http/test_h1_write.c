@@ -69,6 +69,24 @@ static void a_request_goes_out_with_the_target_it_is_given(void **state)
     done(&written);
 }
 
+static void a_field_that_is_replaced_keeps_its_place_and_its_name(void **state)
+{
+    struct http_head *head = request();
+    struct written written;
+    (void)state;
+
+    add(head, "X", "1");
+    add(head, "CONNECTION", "a, b");
+    add(head, "connection", "c");
+    add(head, "Hosts", "y");
+    head->headers.items[0].is_hop = head->headers.items[2].is_hop = head->headers.items[3].is_hop = true;
+    begin(&written, head, BODY_NONE);
+    h1_write_request(&written.writer, written.out, head, SPAN("/"),
+                     SPAN("Z: 1\r\nConnection: a\r\nhost: b\r\n"));
+    is(&written, "GET / HTTP/1.1\r\nHost: b\r\nX: 1\r\nCONNECTION: a\r\nHosts: y\r\nZ: 1\r\n\r\n");
+    done(&written);
+}
+
 static void the_version_is_the_heads_own_or_1_1(void **state)
 {
     struct written written;
@@ -273,7 +291,7 @@ static void a_host_of_http2_is_enough(void **state)
     is(&written, "POST / HTTP/1.1\r\naccept: */*\r\nhost: b\r\n\r\n");
     head->headers.items[1].is_hop = true;
     h1_write_request(&written.writer, written.out, head, SPAN("/"), SPAN("Host: c\r\n"));
-    is(&written, "POST / HTTP/1.1\r\naccept: */*\r\nHost: c\r\n\r\n");
+    is(&written, "POST / HTTP/1.1\r\nHost: c\r\naccept: */*\r\n\r\n");
     h1_write_request(&written.writer, written.out, head, SPAN("/"), SPAN_NONE);
     is(&written, "POST / HTTP/1.1\r\nHost: a:1\r\naccept: */*\r\n\r\n");
     done(&written);
@@ -349,6 +367,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_request_goes_out_with_the_target_it_is_given),
+        cmocka_unit_test(a_field_that_is_replaced_keeps_its_place_and_its_name),
         cmocka_unit_test(the_version_is_the_heads_own_or_1_1),
         cmocka_unit_test(fields_of_this_hop_stay_here),
         cmocka_unit_test(lines_go_out_as_they_came_in_the_order_of_the_fields),

@@ -280,6 +280,26 @@ static void a_head_of_http2_goes_out_as_it_came(void **state)
     done(&talk);
 }
 
+static void whose_host_is_replaced_its_scheme_is_too(void **state)
+{
+    struct http_head *head = http_head_new(HTTP_REQUEST);
+    struct h2_options options = usual;
+    struct talk talk;
+    (void)state;
+
+    options.scheme = "https";
+    begin_as(&talk, &options);
+    head->version = HTTP_2;
+    head->method = SPAN("GET");
+    head->scheme = SPAN("http");
+    head->authority = SPAN("proxy:8080");
+    h2_teller_request(&talk.client, head, SPAN("/x"), SPAN("Host: origin\r\n"));
+    settle(&talk);
+    told(&talk, &talk.server, "1 request method=GET scheme=https authority=origin target=/x none\n1 end\n");
+    http_head_free(head);
+    done(&talk);
+}
+
 static void an_extended_connect_opens_a_tunnel(void **state)
 {
     struct http_head *head = http_head_new(HTTP_REQUEST);
@@ -625,6 +645,7 @@ int main(void)
         cmocka_unit_test(what_answers_head_has_no_body),
         cmocka_unit_test(a_head_of_http1_loses_what_http2_forbids),
         cmocka_unit_test(a_head_of_http2_goes_out_as_it_came),
+        cmocka_unit_test(whose_host_is_replaced_its_scheme_is_too),
         cmocka_unit_test(an_extended_connect_opens_a_tunnel),
         cmocka_unit_test(extended_connect_may_be_offered_later),
         cmocka_unit_test(a_plain_connect_has_no_scheme_and_no_path),

@@ -99,6 +99,58 @@ static void origin_form_is_meant_for_weir(void **state)
     assert_int_equal(kind, FORWARD_SELF);
 }
 
+/* Of HTTP/2's :scheme and :authority, and perhaps Host. */
+static bool ask_http2(const char *method, const char *scheme, const char *authority, const char *host,
+                      enum forward_kind *kind, struct target *to)
+{
+    struct http_head *head = http_head_new(HTTP_REQUEST);
+    struct strbuf scratch = STRBUF_EMPTY;
+    struct span path;
+    struct err err;
+    bool ok;
+
+    head->version = HTTP_2;
+    head->method = span_of(method);
+    head->scheme = span_of(scheme);
+    head->target = SPAN("/p");
+    if (authority != NULL)
+        head->authority = span_of(authority);
+    if (host != NULL)
+        assert_true(headers_add(&head->headers, SPAN("host"), span_of(host), &err));
+    ok = forward_target(head, &scratch, kind, to, &path, &err);
+    if (ok)
+        assert_string_equal(*kind == FORWARD_CONNECT ? "" : "/p", path.len != 0 ? path.ptr : "");
+    strbuf_clear(&scratch);
+    http_head_free(head);
+    return ok;
+}
+
+static void in_http2_scheme_and_authority_name_the_origin(void **state)
+{
+    enum forward_kind kind;
+    struct target to;
+
+    (void)state;
+    assert_true(ask_http2("GET", "http", "A.test", NULL, &kind, &to));
+    assert_int_equal(kind, FORWARD_REQUEST);
+    assert_string_equal(to.host, "a.test");
+    assert_int_equal(to.port, 80);
+    assert_false(to.is_tls);
+    assert_true(ask_http2("GET", "https", "[::1]:8443", "b", &kind, &to));
+    assert_string_equal(to.host, "::1");
+    assert_int_equal(to.port, 8443);
+    assert_true(to.is_tls);
+    assert_true(ask_http2("GET", "https", NULL, "b", &kind, &to));
+    assert_string_equal(to.host, "b");
+    assert_int_equal(to.port, 443);
+    assert_true(ask_http2("CONNECT", "", "a:443", NULL, &kind, &to));
+    assert_int_equal(kind, FORWARD_CONNECT);
+    assert_int_equal(to.port, 443);
+    assert_false(ask_http2("GET", "http", NULL, NULL, &kind, &to));
+    assert_false(ask_http2("GET", "ftp", "a", NULL, &kind, &to));
+    assert_false(ask_http2("GET", "http", "a:x", NULL, &kind, &to));
+}
+
 static void what_can_not_be_forwarded_is_refused(void **state)
 {
     static const char *const wrong[] = { "ftp://x/", "http:///", "x", "", "http://x:99999/", "http://[::1/" };
@@ -117,6 +169,7 @@ int main(void)
         cmocka_unit_test(an_absolute_target_names_the_origin),
         cmocka_unit_test(connect_asks_for_a_tunnel),
         cmocka_unit_test(origin_form_is_meant_for_weir),
+        cmocka_unit_test(in_http2_scheme_and_authority_name_the_origin),
         cmocka_unit_test(what_can_not_be_forwarded_is_refused),
     };
 
