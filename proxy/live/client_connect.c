@@ -1,7 +1,6 @@
 /* The hard part: the origin is known (by CONNECT, SOCKS or the listener's mode), but nobody has said yet who
- * speaks, or what. The first bytes decide; while
- * there are none, the origin is asked. An upstream connection that was opened for that is c->spare, and
- * becomes the tunnel's or the first exchange's. */
+ * speaks, or what. The first bytes decide; while there are none, the origin is asked. An upstream connection
+ * that was opened for that is c->spare, and becomes the tunnel's or the first exchange's. */
 #include <string.h>
 
 #include "proxy/base/clock.h"

@@ -489,8 +489,8 @@ static void route_forward(struct request *r, struct http_head *head)
         return;
     }
     if (kind == FORWARD_CONNECT && c->h2 == NULL) {
-        if (r->user.len != 0)
-            c->user = strbuf_detach(&r->user);
+        mem_free(c->user);
+        c->user = r->user.len != 0 ? strbuf_detach(&r->user) : NULL;
         client_connect(c, head, &target);
     } else if (kind == FORWARD_CONNECT) {
         begin_answer(r, head, path, ANSWER_NO_TUNNEL);
