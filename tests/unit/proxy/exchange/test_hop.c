@@ -34,7 +34,7 @@ static void passes_from(bool is_proxied, const char *method, const char *lines, 
     struct hop hop;
 
     hop_init(&hop);
-    hop_request(&hop, head, host_line, true);
+    hop_request(&hop, head, host_line, is_proxied);
     for (size_t i = 0; i < head->headers.count; i++) {
         if (head->headers.items[i].is_hop)
             continue;
