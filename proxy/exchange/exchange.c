@@ -393,6 +393,7 @@ static void cut_client(struct exchange *x, enum cut how)
 static void retry(struct exchange *x)
 {
     x->may_replay = x->may_resend = false;
+    x->cut_code = 0;
     x->facts.flags |= TAP_RETRIED;
     x->owner->on_retry(x->owner_self, x);
 }
@@ -416,7 +417,8 @@ void exchange_origin_failed(struct exchange *x, int status, enum cut how, const 
     }
     if (x->response == HALF_DONE) {
         /* An early answer, whole; the origin did not want the rest of the request. */
-        set_error(x, "the origin answered and closed before the request had ended");
+        set_error(x,
+                  x->cut_code != 0 ? error : "the origin answered and closed before the request had ended");
         half_step(&x->request, HEV_ABORT);
         flush(x);
         finish(x, EXCHANGE_ANSWERED, TAP_DONE);

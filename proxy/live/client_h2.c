@@ -305,12 +305,11 @@ static void drop_request(struct request *r)
     loop_defer(c->live->loop, free_request, r);
 }
 
-void client_h2_over(struct request *r, enum exchange_end end)
+void client_h2_over(struct request *r, uint32_t code)
 {
     struct client *c = r->client;
 
-    (void)end; /* whatever was not whole has been cut */
-    leave_stream(r, H2_NO_ERROR);
+    leave_stream(r, code);
     drop_request(r);
     if (TAILQ_EMPTY(&c->requests) && c->phase == CLIENT_H2)
         client_wait_for_request(c);

@@ -132,7 +132,8 @@ void client_h2_drained(struct client *client);
 void client_h2_drain(struct client *client);
 /* All its requests end; the connection is the caller's to end. */
 void client_h2_gone(struct client *client, enum cut how, const char *why);
-void client_h2_over(struct request *request, enum exchange_end end);
+/* code: what a request that has not ended is reset with. */
+void client_h2_over(struct request *request, uint32_t code);
 void client_h2_feed_early(struct request *request);
 
 /* client_connect.c */

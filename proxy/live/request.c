@@ -312,7 +312,7 @@ static void on_over(void *self, struct exchange *x, enum exchange_end end)
     }
     request_leave(r);
     if (c->h2 != NULL)
-        client_h2_over(r, end);
+        client_h2_over(r, x->cut_code);
     else
         client_http_over(c, x, end);
 }
