@@ -637,8 +637,8 @@ static void on_notice(void *self, const struct tap_notice *notice)
 {
     struct recorder *recorder = self;
     struct event_piece *piece =
-        piece_event(roster_find_client(recorder->shared->roster, notice->client_addr), notice->time_us,
-                    notice->kind, notice->client_addr, notice->host, notice->text);
+        piece_event(roster_find_notice(recorder->shared->roster, notice), notice->time_us, notice->kind,
+                    notice->client_addr, notice->host, notice->text);
 
     queue_piece(recorder, &piece->base);
 }

@@ -103,23 +103,26 @@ static struct span address_of(const char *client_addr)
 }
 
 /* What a session is found by, which is also what it is named after. */
-static void add_key(const struct roster *roster, const struct tap_exchange *exchange, struct strbuf *out)
+/* client_addr may be NULL. */
+static void add_key(const struct roster *roster, const char *client_addr, const char *user, unsigned listener,
+                    struct strbuf *out)
 {
     switch (roster->per) {
     case ROSTER_ONE:
         break;
     case ROSTER_PER_CLIENT:
-        strbuf_add(out, address_of(exchange->client_addr));
+        if (client_addr != NULL)
+            strbuf_add(out, address_of(client_addr));
         break;
     case ROSTER_PER_USER:
-        strbuf_add_str(out, exchange->user != NULL ? exchange->user : "anonymous");
+        strbuf_add_str(out, user != NULL ? user : "anonymous");
         break;
     case ROSTER_PER_LISTENER: /* two may be called the same, as those with port 0 are */
-        strbuf_printf(out, "%u ", exchange->listener);
-        if (exchange->listener < roster->listener_count)
-            strbuf_add_str(out, roster->listeners[exchange->listener]);
+        strbuf_printf(out, "%u ", listener);
+        if (listener < roster->listener_count)
+            strbuf_add_str(out, roster->listeners[listener]);
         else
-            strbuf_printf(out, "listener %u", exchange->listener + 1);
+            strbuf_printf(out, "listener %u", listener + 1);
         break;
     }
 }
@@ -139,7 +142,7 @@ struct roster_session *roster_find(struct roster *roster, const struct tap_excha
 
     if (roster->per == ROSTER_ONE)
         return &roster->members[0]->session;
-    add_key(roster, exchange, &key);
+    add_key(roster, exchange->client_addr, exchange->user, exchange->listener, &key);
     pthread_mutex_lock(&roster->lock);
     member = look_up(roster, strbuf_span(&key));
     if (member == NULL && roster_count(roster) <= ROSTER_SESSIONS)
@@ -153,15 +156,18 @@ struct roster_session *roster_find(struct roster *roster, const struct tap_excha
     return &member->session;
 }
 
-struct roster_session *roster_find_client(struct roster *roster, const char *client_addr)
+struct roster_session *roster_find_notice(struct roster *roster, const struct tap_notice *notice)
 {
-    struct member *member = NULL;
+    struct strbuf key = STRBUF_EMPTY;
+    struct member *member;
 
-    if (roster->per == ROSTER_PER_CLIENT && client_addr != NULL) {
-        pthread_mutex_lock(&roster->lock);
-        member = look_up(roster, address_of(client_addr));
-        pthread_mutex_unlock(&roster->lock);
-    }
+    if (roster->per == ROSTER_ONE)
+        return &roster->members[0]->session;
+    add_key(roster, notice->client_addr, notice->user, notice->listener, &key);
+    pthread_mutex_lock(&roster->lock);
+    member = look_up(roster, strbuf_span(&key));
+    pthread_mutex_unlock(&roster->lock);
+    strbuf_clear(&key);
     return member != NULL ? &member->session : &roster->members[0]->session;
 }
 

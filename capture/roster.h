@@ -57,9 +57,9 @@ void roster_free(struct roster *roster);
 
 /* Whose session this exchange goes to. Any thread. */
 struct roster_session *roster_find(struct roster *roster, const struct tap_exchange *exchange);
-/* The session that has what this client does, if there is one of its own, else the main one. Any thread.
- * client_addr may be NULL. */
-struct roster_session *roster_find_client(struct roster *roster, const char *client_addr);
+/* The session that has what the notice's client does, if there is one of its own, else the main one. Any
+ * thread. */
+struct roster_session *roster_find_notice(struct roster *roster, const struct tap_notice *notice);
 /* True once, when somebody has not found room: for an event that says so. Any thread. */
 bool roster_tells_full(struct roster *roster);
 

@@ -110,6 +110,9 @@ struct tap_notice {
     const char *client_addr;
     const char *host; /* NULL: none */
     const char *text; /* one line for a person */
+    /* As in tap_exchange, of the client that it is about. */
+    unsigned listener;
+    const char *user;
 };
 
 struct tap_listener {

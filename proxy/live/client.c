@@ -76,7 +76,9 @@ unsigned client_listener_index(const struct client *c)
 
 void client_notify(struct client *c, const char *kind, const char *host, const char *text)
 {
-    struct tap_notice notice = { clock_wall_us(), kind, c->name, host, text };
+    struct tap_notice notice = {
+        clock_wall_us(), kind, c->name, host, text, client_listener_index(c), c->user
+    };
 
     tap_notify(&c->live->tap, &notice);
 }

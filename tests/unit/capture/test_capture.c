@@ -475,7 +475,7 @@ static bool check_event(void *self, const struct event_row *row)
 static void a_notice_becomes_an_event(void **state)
 {
     struct world world = { 0 };
-    const struct tap_notice notice = { 7, "untrusted-ca", "192.0.2.1:1", "a.test", "caf\xc3\xa9" };
+    const struct tap_notice notice = { 7, "untrusted-ca", "192.0.2.1:1", "a.test", "caf\xc3\xa9", 0, NULL };
     struct store *store;
     struct err err;
     int count = 0;

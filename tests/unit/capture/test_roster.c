@@ -33,6 +33,14 @@ static unsigned find(struct roster *roster, const char *client_addr, const char 
     return roster_find(roster, &x)->number;
 }
 
+/* Where a notice about such a client goes. */
+static unsigned asked(struct roster *roster, const char *client_addr, const char *user, unsigned listener)
+{
+    struct tap_notice notice = { .client_addr = client_addr, .user = user, .listener = listener };
+
+    return roster_find_notice(roster, &notice)->number;
+}
+
 static void one_session_takes_everything(void **state)
 {
     struct roster *roster = make(ROSTER_ONE);
@@ -56,9 +64,9 @@ static void a_client_is_its_address_without_the_port(void **state)
     assert_int_equal(find(roster, "192.0.2.11:1", NULL, 0), 2);
     assert_int_equal(find(roster, "[2001:db8::1]:1", NULL, 0), 3);
     assert_int_equal(find(roster, "[2001:db8::1]:9", NULL, 0), 3);
-    assert_int_equal(roster_find_client(roster, "192.0.2.11:5")->number, 2);
-    assert_int_equal(roster_find_client(roster, "192.0.2.99:5")->number, 0); /* asking makes none */
-    assert_int_equal(roster_find_client(roster, NULL)->number, 0);
+    assert_int_equal(asked(roster, "192.0.2.11:5", NULL, 0), 2);
+    assert_int_equal(asked(roster, "192.0.2.99:5", NULL, 0), 0); /* asking makes none */
+    assert_int_equal(asked(roster, NULL, NULL, 0), 0);
     assert_int_equal(roster_count(roster), 4);
     roster_free(roster);
 }
@@ -72,6 +80,8 @@ static void who_has_no_name_is_anonymous(void **state)
     assert_int_equal(find(roster, "192.0.2.2:1", "alice", 0), 2);
     assert_int_equal(find(roster, "192.0.2.3:1", NULL, 0), 1);
     assert_int_equal(find(roster, "192.0.2.1:1", "alice", 0), 2);
+    assert_int_equal(asked(roster, "192.0.2.9:1", "alice", 3), 2);
+    assert_int_equal(asked(roster, "192.0.2.9:1", "bob", 0), 0);
     roster_free(roster);
 }
 
@@ -84,6 +94,7 @@ static void listeners_are_told_apart_by_number(void **state)
     assert_int_equal(find(roster, "192.0.2.1:1", NULL, 0), 2);
     assert_int_equal(find(roster, "192.0.2.1:1", NULL, 5), 3);
     assert_int_equal(find(roster, "192.0.2.1:1", NULL, 1), 1);
+    assert_int_equal(asked(roster, "192.0.2.1:1", "alice", 5), 3);
     roster_free(roster);
 }
 

@@ -34,7 +34,7 @@ static void open_scene(struct scene *scene)
 static void tell(struct scene *scene, uint64_t time_us, const char *kind, const char *client,
                  const char *host, const char *text)
 {
-    const struct tap_notice notice = { time_us, kind, client, host, text };
+    const struct tap_notice notice = { time_us, kind, client, host, text, 0, NULL };
 
     recorder_listener.on_notice(scene->recorder, &notice);
 }
