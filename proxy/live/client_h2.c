@@ -274,7 +274,7 @@ void client_h2_feed_early(struct request *r)
         exchange_request_end(x, r->has_early_trailers ? &r->early_trailers : NULL);
     headers_clear(&r->early_trailers);
     if (r->stream != NULL && x->client_reading)
-        h2_set_reading(r->stream, true);
+        side_set_reading(r, true);
     mark(r);
 }
 

@@ -6,7 +6,8 @@ const assert = require('node:assert/strict');
 const { randomBytes, createHash } = require('node:crypto');
 const { world } = require('./support/world');
 const { MEASURED } = require('./support/weir');
-const { h2Origin, h2Client, digest } = require('./support/h2');
+const { h2Origin, h2Client, h2Socket, digest } = require('./support/h2');
+const { Peer, request, data } = require('./support/frames');
 const { until } = require('./support/client');
 
 const MiB = 1024 * 1024;
@@ -176,4 +177,19 @@ test('the connection to the origin', async (t) => {
     assert.equal(String((await other.ask('/')).body), `other.localhost:${origin.port}`);
     assert.equal(origin.sessions.length, 2);
   });
+});
+
+test('a whole window of a body that came before its origin was there is given back', async (t) => {
+  const w = await world(t);
+  const origin = await h2Origin(t, (s, h, seen) => s.on('end', () => ok(String(seen.body.length))(s)), { cert: w.cert });
+  await (await h2Client(t, w, origin.port)).ask('/'); // so that the client's handshake need not wait for the origin
+  for (const session of origin.sessions) session.destroy();
+  const p = new Peer(await h2Socket(t, w, origin.port));
+  await p.until((f) => f.type === 'SETTINGS');
+  p.write(request(1, '/', { method: 'POST', isLast: false }), ...Array.from({ length: 16 }, () => data(1, Buffer.alloc(16384)))); // H2_STREAM_WINDOW_BYTES
+  let size = 0;
+  await p.until((f) => { size += f.type === 'WINDOW_UPDATE' && f.id === 1 ? f.payload.readUInt32BE(0) : 0; return size > 0; }, 'the window');
+  p.write(data(1, 'x', true));
+  assert.ok(await p.last(1));
+  assert.match(String(Buffer.concat(p.frames.filter((f) => f.type === 'DATA').map((f) => f.payload))), /262145/);
 });

@@ -111,8 +111,8 @@ test('nghttp', { skip: without('nghttp') }, async (t) => {
   fs.writeFileSync(file, randomBytes(300000));
   // nghttp sends priorities, and PRIORITY frames of streams that are never opened.
   const nghttp = async (port, ...args) => {
-    const { stdout, stderr, code } = await run('nghttp', ['-v', '--no-verify-peer', `-H:authority: localhost:${origin.port}`, ...args, `https://localhost:${port}/a`, `https://localhost:${port}/b?c=d`]);
-    assert.equal(code, 0, stderr);
+    const { stdout, stderr, code } = await run('nghttp', ['-v', '--no-verify-peer', `-H:authority: localhost:${origin.port}`, ...args, `https://localhost:${port}/a`, `https://localhost:${port}/b?c=d`], { timeout: 10000 });
+    assert.equal(code, 0, stderr + stdout.slice(-3000));
     return stdout.split('\n').map((l) => l.replace(/^\[[^\]]*\] /, '').replace(/\x1b\[[0-9;]*m/g, '')).filter((l) => /recv \(stream_id=\d+\) (?!date)/.test(l)).map((l) => l.replace(/, sensitive/, '')).sort();
   };
   for (const args of [[], ['-d', file], ['-d', file, '--trailer', 'x-t: 1'], ['-m', '10'], ['-w', '1', '-W', '1'], ['--no-dep'], ['-p', '200'], ['--expect-continue', '-d', file], ['-b', '50']])
