@@ -135,7 +135,7 @@ test('h2load', { skip: without('h2load') }, async (t) => {
       const count = args[1];
       assert.match(stdout, new RegExp(`requests: ${count} total, ${count} started, ${count} done, ${count} succeeded, 0 failed, 0 errored, 0 timeout`));
     });
-  const rows = await w.recorded(origin.port, 3800);
+  const rows = await w.recorded(inside, 3800); // :authority names the door
   assert.equal(rows.length, 3800);
-  assert.ok(rows.every((row) => row.state === 1 && row.status === 200 && row.response_bytes === 3000));
+  assert.ok(rows.every((row) => row.state === 1 && row.status === 200 && row.response_bytes === 3000 && row.flags & 4));
 });
