@@ -315,6 +315,11 @@ void client_h2_over(struct request *r, uint32_t code)
         client_wait_for_request(c);
 }
 
+static bool is_whole(const struct exchange *x)
+{
+    return x->request == HALF_DONE && x->response == HALF_DONE;
+}
+
 static void settle(struct request *r)
 {
     struct http_head *head = r->new_head;
@@ -327,7 +332,7 @@ static void settle(struct request *r)
         return; /* over with it */
     if (r->early != NULL && request_takes_body(r))
         client_h2_feed_early(r);
-    if (r->is_closed && (r->exchange->request != HALF_DONE || r->exchange->response != HALF_DONE)) {
+    if (r->is_closed && !is_whole(r->exchange)) {
         struct strbuf why = STRBUF_EMPTY;
         strbuf_printf(&why, "the client reset the stream: %s", h2_error_name(r->closed_code));
         exchange_why_cut(r->exchange, r->closed_code);

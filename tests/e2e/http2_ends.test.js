@@ -5,10 +5,10 @@ const test = require('node:test');
 const assert = require('node:assert/strict');
 const http2 = require('node:http2');
 const { world } = require('./support/world');
-const { h2Origin, h2Client } = require('./support/h2');
+const { h2Origin, h2Client, h2Socket } = require('./support/h2');
 const { rawOrigin } = require('./support/origin');
 const { until } = require('./support/client');
-const { Peer, response, data, rst, goaway } = require('./support/frames');
+const { Peer, request, response, data, rst, goaway } = require('./support/frames');
 
 const C = http2.constants;
 const codes = ['PROTOCOL_ERROR', 'INTERNAL_ERROR', 'REFUSED_STREAM', 'CANCEL', 'ENHANCE_YOUR_CALM', 'HTTP_1_1_REQUIRED'].map((n) => [n, C[`NGHTTP2_${n}`]]);
@@ -72,6 +72,18 @@ test('streams that are reset', async (t) => {
     assert.equal(seen.code, C.NGHTTP2_CANCEL);
     const [row] = await w.recorded(origin.port);
     assert.deepEqual([row.state, row.request_bytes], [2, 4]);
+  });
+
+  await t.test('by nobody: an answer that was whole before its request had ended is no cut', async () => {
+    const origin = await h2Origin(t, ok('early'), { cert: w.cert });
+    const p = new Peer(await h2Socket(t, w, origin.port));
+    p.write(request(1, '/early', { method: 'POST', isLast: false }));
+    await p.last(1);
+    p.write(data(1, 'late', true));
+    const [row] = await w.weir.waitFor('select * from exchange where path = \'/early\' and state != 0');
+    assert.deepEqual([row.error, row.state, row.request_bytes, row.response_bytes], [null, 1, 4, 5]);
+    assert.equal(String((await origin.requests[0].over).body), 'late');
+    p.socket.destroy();
   });
 
   await t.test('others on both connections go on', async () => {
