@@ -354,11 +354,19 @@ static void choose_protocol(struct client *c, struct span chosen)
         tls_set_alpn(c->link.tls, SPAN("http/1.1")); /* the same by another name */
 }
 
+static bool is_http(struct span protocol)
+{
+    return span_eq(protocol, SPAN("h2")) || span_eq(protocol, SPAN("http/1.1")) ||
+           span_eq(protocol, SPAN("http/1.0"));
+}
+
 static void on_alpn_open(void *self, struct upstream *u)
 {
     struct client *c = self;
     struct span chosen = tls_alpn(u->link.tls);
 
+    if (chosen.len != 0 && !is_http(chosen))
+        c->wants_tunnel = true; /* of an offer with HTTP in it the origin chose something else */
     if (!c->wants_tunnel) {
         struct origin_key key = origin_key_of(c);
         origins_alpn_put(c->live->shared->origins, &key, chosen, EXTENDED_CONNECT_UNKNOWN);
@@ -421,16 +429,34 @@ static void give_leaf(struct client *c)
     }
 }
 
-/* What of the client's offer is HTTP, in its order. */
-static void offer_http(struct client *c, struct span offer)
+static bool offer_has(struct span offer, struct span protocol)
 {
     while (offer.len != 0) {
         size_t len = (unsigned char)offer.ptr[0];
-        struct span name = span_make(offer.ptr + 1, len);
-        if (span_eq(name, SPAN("h2")) || span_eq(name, SPAN("http/1.1")) || span_eq(name, SPAN("http/1.0")))
+        if (span_eq(span_make(offer.ptr + 1, len), protocol))
+            return true;
+        offer = span_from(offer, 1 + len);
+    }
+    return false;
+}
+
+/* All of the client's offer, so that the origin sees the same; of one that has no room, what is HTTP. */
+static void copy_offer(struct client *c, struct span offer)
+{
+    bool is_long = offer.len > sizeof c->key.alpn;
+
+    while (offer.len != 0) {
+        size_t len = (unsigned char)offer.ptr[0];
+        if (!is_long || is_http(span_make(offer.ptr + 1, len)))
             strbuf_add(&c->alpn_offer, span_make(offer.ptr, 1 + len));
         offer = span_from(offer, 1 + len);
     }
+}
+
+/* Whether what the origin chose before is an answer to this offer as well. */
+static bool is_choice(const struct client *c, const struct hello *hello, const struct origin_choice *choice)
+{
+    return choice->alpn[0] != '\0' ? offer_has(hello->alpn, span_of(choice->alpn)) : c->offers_h1;
 }
 
 static void choose_alpn(struct client *c, const struct hello *hello)
@@ -440,27 +466,28 @@ static void choose_alpn(struct client *c, const struct hello *hello)
 
     c->offers_h1 = hello->offers_h1;
     strbuf_reset(&c->alpn_offer);
+    if (hello->alpn.len == 0)
+        return;
     if (is_for_weir(c)) {
         choose_protocol(c, hello->offers_h2 ? SPAN("h2") : SPAN(""));
-    } else if (!c->target.is_tls) { /* an origin in plain has nothing to choose by: it speaks HTTP/1.1 */
+        return;
+    }
+    if (!c->target.is_tls) { /* an origin in plain has nothing to choose by: it speaks HTTP/1.1 */
         choose_protocol(c, c->offers_h1 ? SPAN("http/1.1") : SPAN("h2"));
-    } else if (hello->offers_h2) {
-        offer_http(c, hello->alpn);
-        key = origin_key_of(c);
-        if (origins_alpn_get(c->live->shared->origins, &key, &choice) &&
-            (choice.alpn[0] != '\0' || c->offers_h1)) {
-            choose_protocol(c, span_of(choice.alpn));
-            c->offers_connect = choice.extended_connect == EXTENDED_CONNECT_YES;
-        } else {
-            c->asks_origin = true;
-        }
-    } else if (hello->offers_h1) {
-        tls_set_alpn(c->link.tls, SPAN("http/1.1"));
-        strbuf_add(&c->alpn_offer, SPAN("\x08http/1.1"));
-    } else if (hello->alpn.len != 0) {
+        return;
+    }
+    copy_offer(c, hello->alpn);
+    key = origin_key_of(c);
+    if (!hello->offers_h1 && !hello->offers_h2) {
         /* It will not speak HTTP: what the origin chooses of its offer is what it gets. */
-        strbuf_add(&c->alpn_offer, hello->alpn);
         c->wants_tunnel = true;
+    } else if (span_eq(hello->alpn, SPAN("\x08http/1.1"))) {
+        choose_protocol(c, SPAN("http/1.1"));
+    } else if (origins_alpn_get(c->live->shared->origins, &key, &choice) && is_choice(c, hello, &choice)) {
+        choose_protocol(c, span_of(choice.alpn));
+        c->offers_connect = choice.extended_connect == EXTENDED_CONNECT_YES;
+    } else {
+        c->asks_origin = true;
     }
 }
 

@@ -78,7 +78,7 @@ struct client {
     uint64_t leaf_us;      /* when it was sent; 0: not yet */
     bool is_sealed;        /* TLS passes unopened */
     bool owes_yes;         /* CONNECT is answered when the origin is there */
-    bool wants_tunnel;     /* its ALPN is no HTTP: decided before the handshake is done */
+    bool wants_tunnel;     /* what its ALPN comes to is no HTTP: decided before the handshake is done */
     struct tap_tls *tls_facts;
     struct upstream_key key; /* of the requests inside */
     struct upstream *spare;  /* opened while the client was silent, or its handshake waited */

@@ -125,9 +125,9 @@ static void remember(struct upstream *u)
     struct origin_key key = { u->key.target.host, u->key.target.port, u->key.name,
                               tls_mirror_id(u->key.mirror) };
 
-    if (u->is_remembered || u->link.tls == NULL)
+    if (u->has_answered || u->link.tls == NULL)
         return;
-    u->is_remembered = true;
+    u->has_answered = true;
     origins_alpn_put(u->live->shared->origins, &key, SPAN("h2"),
                      h2_takes_connect(u->h2) ? EXTENDED_CONNECT_YES : EXTENDED_CONNECT_NO);
 }

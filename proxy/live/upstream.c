@@ -36,11 +36,13 @@ static void on_head(void *self, struct http_head *head)
     if (!check_head(u, head, &u->err)) {
         u->is_out_of_step = true;
         http_head_free(head);
-    } else if (u->exchange != NULL) {
-        exchange_response_head(u->exchange, head);
-    } else {
-        http_head_free(head);
+        return;
     }
+    u->has_answered = true;
+    if (u->exchange != NULL)
+        exchange_response_head(u->exchange, head);
+    else
+        http_head_free(head);
 }
 
 static void on_chunk(void *self, uint64_t size, struct span line)
@@ -267,6 +269,24 @@ static void learn_facts(struct upstream *u)
         facts = upstream_via_add_fact(u->key.hop, facts);
     tap_tls_unref(u->tls_facts);
     u->tls_facts = facts != NULL ? tap_tls_new(facts) : NULL;
+    u->cert_requested = has_tls && tls_cert_requested(u->link.tls);
+}
+
+/* What an origin thinks of our certificate, or of our having none, it says in TLS 1.3 after the handshake (RFC
+ * 8446 §4.4.2.4), and some say it by closing, which may mean other things. how: it went. False: it can't be
+ * for that. */
+static bool is_for_cert(const struct upstream *u, const char *how, struct err *out_why)
+{
+    bool is_sure;
+
+    if (u->tls_start_us == 0 || u->link.tls == NULL || !tls_cert_requested(u->link.tls) || u->has_answered)
+        return false;
+    is_sure = tls_alert_received(u->link.tls) != 0;
+    err_set(out_why, ERR_TLS, "%sthe origin %s: %s", is_sure ? "" : "perhaps ",
+            tls_cert_shown(u->link.tls) ? "refused the client certificate that it was shown"
+                                        : "wants a client certificate, and weir has none for it",
+            how);
+    return true;
 }
 
 /* Tells whoever waits or runs on it, and closes. */
@@ -377,7 +397,6 @@ static void on_tls_open(void *self)
 
     u->tls_end_us = clock_mono_us();
     learn_facts(u);
-    u->cert_requested = tls_cert_requested(u->link.tls);
     ready(u);
 }
 
@@ -631,6 +650,12 @@ static void on_eof(void *self)
 
     if (u->phase == UPSTREAM_TLS) {
         err_set(&err, ERR_TLS, "%s closed the connection during the TLS handshake", u->address);
+        is_for_cert(u, "it closed the connection during the TLS handshake", &err);
+        upstream_fail(u, 502, false, CUT_CLOSE, err.text);
+        return;
+    }
+    if ((x != NULL || !TAILQ_EMPTY(&u->rides)) &&
+        is_for_cert(u, "it closed the connection without an answer", &err)) {
         upstream_fail(u, 502, false, CUT_CLOSE, err.text);
         return;
     }
@@ -678,13 +703,15 @@ static void on_error(void *self, const struct err *reason)
     struct err err = *reason;
 
     if (u->phase == UPSTREAM_TLS) {
+        if (tls_alert_received(u->link.tls) != 0)
+            is_for_cert(u, reason->text, &err);
         if (err.code == ERR_TLS) /* what is wrong with a certificate names its host already */
             err_add(&err, "TLS with '%s' at %s", u->key.name, u->address);
         upstream_fail(u, 502, false, CUT_CLOSE, err.text);
         return;
     }
-    if (u->cert_requested && u->exchange != NULL && !u->exchange->has_response && err.code == ERR_TLS) {
-        upstream_fail(u, 502, false, CUT_CLOSE, "the origin wants a client certificate");
+    if (is_for_cert(u, reason->text, &err)) {
+        upstream_fail(u, 502, false, CUT_CLOSE, err.text);
         return;
     }
     err_add(&err, "the connection to the origin was cut");

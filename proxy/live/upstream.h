@@ -84,7 +84,7 @@ struct upstream {
     TAILQ_ENTRY(upstream) in_pool;
     bool is_pooled; /* in the pool: idle, or shared */
     bool is_shared;
-    bool is_remembered; /* what it speaks, by origins.h */
+    bool has_answered; /* an exchange: the origin has nothing against our certificate, or that we have none */
     bool speaks_h2;     /* once it is open */
     bool is_carrying;   /* has had a ride: its next one is on a connection that may be dead */
     bool is_settling;   /* settling its rides, or about to */
