@@ -12,6 +12,7 @@ const { world } = require('./support/world');
 const { makeCa, openssl } = require('./support/certs');
 const { WEIR, atEnd, run, scratch } = require('./support/weir');
 const { until } = require('./support/client');
+const { secure, tunnel } = require('./support/wire');
 const { greetedOrigin } = require('./support/greeted');
 
 const ENV = { PATH: process.env.PATH };
@@ -147,9 +148,13 @@ test('an origin that asks for a certificate', async (t) => {
     let asked = 0;
     const origin = await greetedOrigin(t, w.cert, { requestCert: true, rejectUnauthorized: false,
       answer: (req, res) => (++asked === 1 ? res.end('ok') : req.socket.destroy()) });
-    const { code, stdout, stderr } = await run('curl', ['-sS', '-m', '20', '--proxy', w.weir.url, '--cacert', w.weir.ca, '-d', 'x', `https://localhost:${origin.port}/1`,
-      '--next', '-sS', '-m', '20', '--proxy', w.weir.url, '--cacert', w.weir.ca, '-d', 'x', `https://localhost:${origin.port}/2`], { env: ENV });
-    assert.equal(code, 52, stderr + stdout + origin.greetings.length);
+    const client = await secure(await tunnel(t, w.weir, origin.port, 'localhost'), { ca: fs.readFileSync(w.weir.ca) });
+    const post = `POST / HTTP/1.1\r\nHost: localhost:${origin.port}\r\nContent-Length: 1\r\n\r\nx`;
+    await client.write(post).until('ok');
+    client.write(post);
+    await client.end;
+    assert.equal(client.text.split('HTTP/1.1').length, 2, client.text);
+    assert.equal(origin.greetings.length, 1);
     const rows = await w.recorded(origin.port, 2);
     assert.equal(rows[0].status, 200);
     assert.doesNotMatch(rows[1].error, /certificate/);

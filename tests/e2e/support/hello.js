@@ -4,7 +4,7 @@
 const EXTENSIONS = { 0: 'server_name', 5: 'status_request', 10: 'supported_groups', 11: 'ec_point_formats', 13: 'signature_algorithms', 16: 'alpn',
                      17: 'status_request_v2', 18: 'signed_certificate_timestamp', 21: 'padding', 22: 'encrypt_then_mac', 23: 'extended_master_secret', 27: 'compress_certificate',
                      28: 'record_size_limit', 34: 'delegated_credentials', 35: 'session_ticket', 41: 'pre_shared_key', 42: 'early_data', 43: 'supported_versions',
-                     44: 'cookie', 45: 'psk_key_exchange_modes', 49: 'post_handshake_auth', 51: 'key_share', 17513: 'application_settings',
+                     44: 'cookie', 45: 'psk_key_exchange_modes', 49: 'post_handshake_auth', 51: 'key_share', 13172: 'next_protocol_negotiation', 17513: 'application_settings',
                      17613: 'application_settings', 51764: 'trust_anchors', 65037: 'encrypted_client_hello', 65281: 'renegotiation_info' };
 
 // Of one connection, not of the client: its name, its session, its length.
