@@ -195,6 +195,9 @@ static bool queue_profile(struct h2 *h2, const struct h2_profile *profile)
         entries[i] = (nghttp2_settings_entry){ (int32_t)profile->settings[i].id, profile->settings[i].value };
         if (entries[i].settings_id == NGHTTP2_SETTINGS_ENABLE_PUSH)
             entries[i].value = 0;
+        if (entries[i].settings_id == NGHTTP2_SETTINGS_HEADER_TABLE_SIZE &&
+            entries[i].value > H2_MAX_TABLE_BYTES)
+            entries[i].value = H2_MAX_TABLE_BYTES;
     }
     if (window > INT32_MAX ||
         nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, entries, profile->setting_count) != 0)
@@ -322,6 +325,11 @@ bool h2_write(struct h2 *h2, struct evbuffer *out, size_t limit)
     if (!h2->is_over)
         make_frames(h2, out, limit);
     return evbuffer_get_length(out) != before;
+}
+
+bool h2_is_full(const struct h2 *h2)
+{
+    return h2->held_bytes >= H2_BUFFERED_BYTES;
 }
 
 void h2_shutdown(struct h2 *h2)

@@ -35,9 +35,12 @@
 
 /* A stream's window as we offer it, and so the most that is on its way to us and not taken. */
 #define H2_STREAM_WINDOW_BYTES (256 * 1024)
-/* Held by set_reading(false) over all streams of a connection: from then on its window waits too. */
+/* Held by set_reading(false) over all streams of a connection: from then on its window waits too, and see
+ * h2_is_full. */
 #define H2_BUFFERED_BYTES (16 * 1024 * 1024)
 #define H2_MAX_STREAMS    100 /* at once, offered to clients */
+/* The most that an origin may have us keep of its fields (RFC 7541 §4.2); browsers offer 64 KiB. */
+#define H2_MAX_TABLE_BYTES (1024 * 1024)
 
 enum h2_role { H2_TO_CLIENT, H2_TO_ORIGIN };
 
@@ -100,7 +103,8 @@ struct h2_options {
      * Copied. */
     const char *scheme;
     /* To origins, may be NULL: what to look like. Settings go out as they stand there, so the window of a
-     * stream is what they say; ENABLE_PUSH is sent as 0 where it stands there as 1. Borrowed for the call. */
+     * stream is what they say; ENABLE_PUSH is sent as 0 where it stands there as 1, HEADER_TABLE_SIZE as
+     * H2_MAX_TABLE_BYTES where it is more. Borrowed for the call. */
     const struct h2_profile *profile;
     /* To origins: how many streams at once it is taken to allow until its SETTINGS have come; 0: 100. */
     uint32_t assumed_streams;
@@ -118,6 +122,10 @@ bool h2_feed(struct h2 *h2, struct span bytes, struct err *err);
 /* Appends frames to out until it holds limit bytes or nothing is left that may go. True: something was
  * appended. Call it after every h2_feed and after anything that queues, and again as out drains. */
 bool h2_write(struct h2 *h2, struct evbuffer *out, size_t limit);
+
+/* So much is held that no more should be fed until less is: the windows of a profile may let come what they
+ * like. Changes in what feeds, writes, and sets reading. */
+bool h2_is_full(const struct h2 *h2);
 
 /* GOAWAY: no new streams; those there are go on. */
 void h2_shutdown(struct h2 *h2);

@@ -21,13 +21,19 @@ struct ride {
 
 /* --- when the turn is over ------------------------------------------------------------------------------ */
 
+void ride_write(struct upstream *u)
+{
+    h2_pump(u->h2, &u->link);
+    link_set_reading(&u->link, !h2_is_full(u->h2));
+}
+
 static void write_now(void *self)
 {
     struct upstream *u = self;
 
     u->is_writing = false;
     if (u->phase == UPSTREAM_OPEN)
-        h2_pump(u->h2, &u->link);
+        ride_write(u);
 }
 
 static void write_soon(struct upstream *u)

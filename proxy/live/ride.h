@@ -19,6 +19,8 @@ bool ride_takes_connect(const struct ride *ride); /* see h2_takes_connect */
 const struct upstream_key *ride_key(const struct ride *ride);
 
 /* For upstream.c. */
+/* What is to be written goes, and the connection is read on if there is room for what comes. */
+void ride_write(struct upstream *upstream);
 void ride_on_bytes(struct upstream *upstream, struct span bytes);
 void ride_settle_all(struct upstream *upstream);
 void ride_fail_all(struct upstream *upstream, int status, enum cut how, const char *error);

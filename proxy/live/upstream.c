@@ -272,9 +272,9 @@ static void learn_facts(struct upstream *u)
     u->cert_requested = has_tls && tls_cert_requested(u->link.tls);
 }
 
-/* What an origin thinks of our certificate, or of our having none, it says in TLS 1.3 after the handshake (RFC
- * 8446 §4.4.2.4), and some say it by closing, which may mean other things. how: it went. False: it can't be
- * for that. */
+/* What an origin thinks of our certificate, or of our having none, it says in TLS 1.3 after the handshake
+ * (RFC 8446 §4.4.2.4), and some say it by closing, which may mean other things. how: it went. False: it can't
+ * be for that. */
 static bool is_for_cert(const struct upstream *u, const char *how, struct err *out_why)
 {
     bool is_sure;
@@ -694,7 +694,7 @@ static void on_drained(void *self)
     if (u->exchange != NULL)
         exchange_drained(u->exchange);
     else if (u->h2 != NULL)
-        h2_pump(u->h2, &u->link);
+        ride_write(u);
 }
 
 static void on_error(void *self, const struct err *reason)

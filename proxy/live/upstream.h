@@ -85,10 +85,10 @@ struct upstream {
     bool is_pooled; /* in the pool: idle, or shared */
     bool is_shared;
     bool has_answered; /* an exchange: the origin has nothing against our certificate, or that we have none */
-    bool speaks_h2;     /* once it is open */
-    bool is_carrying;   /* has had a ride: its next one is on a connection that may be dead */
-    bool is_settling;   /* settling its rides, or about to */
-    bool is_writing;    /* about to write their frames */
+    bool speaks_h2;    /* once it is open */
+    bool is_carrying;  /* has had a ride: its next one is on a connection that may be dead */
+    bool is_settling;  /* settling its rides, or about to */
+    bool is_writing;   /* about to write their frames */
     struct err err;
 };
 

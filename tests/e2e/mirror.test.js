@@ -288,7 +288,7 @@ test('the beginning of HTTP/2', async (t) => {
     ['curl', curl('--http2')],
     ['curl with a body', curl('--http2', '-d', 'x')],
     ['Node', nodeHttp2()],
-    ['Node with settings of its own', nodeHttp2({ settings: { headerTableSize: 100, initialWindowSize: 123456, maxFrameSize: 20000, maxConcurrentStreams: 7,
+    ['Node with settings of its own', nodeHttp2({ settings: { headerTableSize: 100000, initialWindowSize: 123456, maxFrameSize: 20000, maxConcurrentStreams: 7,
       maxHeaderListSize: 5000, enablePush: false, customSettings: { 0x99: 77 } } })],
     ['Node with other pseudo-headers first', nodeHttp2({}, { ':path': '/', ':scheme': 'https', ':method': 'GET', ':authority': 'localhost' })],
     ['nghttp', nghttp()],
@@ -309,6 +309,72 @@ test('the beginning of HTTP/2', async (t) => {
     for (const { profile } of origin.greetings.slice(0, before)) assert.deepEqual(profile.settings, origin.greetings[0].profile.settings);
     assert.deepEqual(origin.greetings[before].profile.settings.find(([id]) => id === 4), [4, 100001]);
   });
+});
+
+// A client's frames, made by hand: it announces windows of 1 GiB, asks for count bodies, and reads none of them.
+async function neverReads(t, weir, port, count) {
+  const GIB = 1 << 30;
+  const frame = (type, flags, stream, body) => {
+    const head = Buffer.alloc(9);
+    head.writeUIntBE(body.length, 0, 3);
+    head[3] = type;
+    head[4] = flags;
+    head.writeUInt32BE(stream, 5);
+    return Buffer.concat([head, body]);
+  };
+  const settings = Buffer.alloc(6);
+  settings.writeUInt16BE(4, 0);
+  settings.writeUInt32BE(GIB, 2);
+  const increment = Buffer.alloc(4);
+  increment.writeUInt32BE(GIB, 0);
+  const authority = Buffer.from(`localhost:${port}`);
+  const block = Buffer.concat([Buffer.from([0x82, 0x87, 0x84, 0x41, authority.length]), authority]); // GET https / and :authority
+  const socket = await tunnel(t, weir, port, 'localhost');
+  const secure = tls.connect({ socket, servername: 'localhost', ca: fs.readFileSync(weir.ca), ALPNProtocols: ['h2'] });
+  secure.on('error', () => {});
+  await once(secure, 'secureConnect');
+  secure.write(Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), frame(4, 0, 0, settings), frame(8, 0, 0, increment),
+    ...Array.from({ length: count }, (_, i) => frame(1, 5, 2 * i + 1, block))]));
+  secure.pause();
+  return secure;
+}
+
+test('a client with windows of 1 GiB that never reads', { skip: !MEASURED && 'no weir without sanitizers here' }, async (t) => {
+  const w = await world(t, []);
+  await w.weir.stop();
+  await w.weir.start(['--quiet', '--no-bodies', '--upstream-ca', w.originCa.caFile], { program: MEASURED });
+  const piece = Buffer.alloc(1 << 20);
+  let sent = 0, stuck = 0;
+  const origin = await greetedOrigin(t, w.cert, { ...H2, answer: (req, res) => {
+    if (req.method === 'POST') {
+      req.resume().on('end', () => res.end('ok'));
+      return;
+    }
+    const pour = () => {
+      for (let taken = true; taken && !res.destroyed && sent < 3 * (1 << 30);) {
+        taken = res.write(piece);
+        sent += piece.length;
+      }
+    };
+    res.on('drain', pour);
+    pour();
+  } });
+  const before = w.weir.memory('VmRSS');
+  const client = await neverReads(t, w.weir, origin.port, 20);
+  await until(() => origin.greetings.some((g) => g.profile), 'a greeting');
+  assert.deepEqual(origin.greetings[0].profile, { settings: [[4, 1 << 30]], increments: [1 << 30] });
+  for (let last = -1; stuck < 10;) { // until nothing has moved for a while
+    stuck = sent === last ? stuck + 1 : 0;
+    last = sent;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  const grown = (w.weir.memory('VmHWM') - before) / (1 << 20);
+  t.diagnostic(`${sent >> 20} MiB sent by the origin; weir grew by ${grown.toFixed(1)} MiB`);
+  assert.ok(grown < 48, `${grown} MiB`);
+  // It is read after all: everything goes on.
+  const stood = sent;
+  client.resume();
+  await until(() => sent > stood + (100 << 20), 'more after it reads');
 });
 
 test('Chromium', { skip: chromium.missing }, async (t) => {

@@ -55,7 +55,7 @@ function noted(socket, note) {
 
 // options: tls.createSecureContext's and TLSSocket's. alpn: what it chooses from, in its order. answer(req, res): Node's.
 // greetings: one a connection: { hello, tls: { protocol, cipher, alpn, resumed, cert, authorized }, error, profile, pseudo, requests, keylog }.
-async function greetedOrigin(t, cert, { alpn = ['http/1.1'], answer = (req, res) => res.end('ok'), ...options } = {}) {
+async function greetedOrigin(t, cert, { alpn = ['http/1.1'], answer = (req, res) => req.resume().on('end', () => res.end('ok')), ...options } = {}) {
   const greetings = [];
   const sockets = new Set();
   const secureContext = tls.createSecureContext({ key: cert.key, cert: cert.cert, ...options });
