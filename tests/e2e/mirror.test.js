@@ -9,8 +9,9 @@ const tls = require('node:tls');
 const { createHash } = require('node:crypto');
 const { once } = require('node:events');
 const { world } = require('./support/world');
-const { MEASURED, Weir, run, atEnd } = require('./support/weir');
-const { tunnel } = require('./support/wire');
+const { MEASURED, run, atEnd } = require('./support/weir');
+const { rawOrigin } = require('./support/origin');
+const { secure, tunnel } = require('./support/wire');
 const { until } = require('./support/client');
 const { greetedOrigin } = require('./support/greeted');
 const chromium = require('./support/chromium');
@@ -224,6 +225,31 @@ test('the ClientHello', async (t) => {
     }
   });
 
+  await t.test('an origin that chooses of the offer what the client does not like best', async (t) => {
+    for (const [offer, chosen] of [[['http/1.1', 'http/1.0'], 'http/1.0'], [['h2', 'http/1.1'], 'http/1.1'], [['h2', 'http/1.1'], 'h2'], [['http/1.0'], false]]) {
+      const origin = await rawOrigin(t, (socket) => socket.on('data', () => socket.end('HTTP/1.0 200 OK\r\n\r\nok')),
+        { cert: w.cert, ALPNProtocols: chosen ? [chosen] : undefined });
+      for (const by of ['asking', 'memory']) {
+        const wire = await secure(await tunnel(t, w.weir, origin.port, 'localhost'), { ca: fs.readFileSync(w.weir.ca), ALPNProtocols: offer });
+        assert.equal(wire.socket.alpnProtocol, chosen, by);
+        if (chosen === 'h2') await wire.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00').until('\x04\x01'); // SETTINGS taken
+        else await wire.write(request(origin.port)).until('\r\n\r\nok');
+      }
+    }
+  });
+
+  await t.test('an origin that chooses what is no HTTP, of an offer that has some', async (t) => {
+    const origin = await rawOrigin(t, (socket) => socket.on('data', (bytes) => socket.write(`echo ${bytes}`)).on('end', () => socket.end()), { cert: w.cert, ALPNProtocols: ['echo/1'] });
+    for (let i = 1; i <= 2; i++) {
+      const wire = await secure(await tunnel(t, w.weir, origin.port, 'localhost'), { ca: fs.readFileSync(w.weir.ca), ALPNProtocols: ['h2', 'http/1.1', 'echo/1'] });
+      assert.equal(wire.socket.alpnProtocol, 'echo/1');
+      await wire.write('\x00\x01hello').until('echo \x00\x01hello');
+      wire.finish();
+      await wire.end;
+      assert.equal(origin.connections.length, i);
+    }
+  });
+
   const old = 'DEFAULT@SECLEVEL=0';
   for (const version of ['TLSv1', 'TLSv1.1']) {
     const only = { minVersion: version, maxVersion: version, ciphers: old };
@@ -296,6 +322,11 @@ test('the beginning of HTTP/2', async (t) => {
     await t.test(`of ${what}`, async (t) => {
       await sameProfile(t, w, ask);
     });
+
+  await t.test('whose fields need a table of 4 GiB: 1 MiB is offered', async (t) => {
+    const { direct, via } = await greet(t, w, nodeHttp2({ settings: { headerTableSize: 2 ** 32 - 1 } }), H2);
+    assert.deepEqual([direct, via].map(({ greeting }) => greeting.profile.settings.find(([id]) => id === 1)), [[1, 2 ** 32 - 1], [1, 1 << 20]]);
+  });
 
   await t.test('clients that begin alike share a connection, others do not', async (t) => {
     const origin = await greetedOrigin(t, w.cert, H2);
