@@ -107,11 +107,13 @@ static void many_held_streams_hold_the_connection_until_one_is_read(void **state
     begin(&flow);
     begin_uploads(&flow, held + 17);
     for (size_t i = 0; i < held; i++) {
+        assert_false(h2_is_full(flow.server.h2));
         h2_set_reading(flow.server.streams[i]->stream, false);
         upload(&flow, i, 2 * H2_STREAM_WINDOW_BYTES);
         settle(&flow);
         assert_int_equal(flow.server.streams[i]->body_bytes, H2_STREAM_WINDOW_BYTES);
     }
+    assert_true(h2_is_full(flow.server.h2));
     /* The connection's window is what is left; then it waits. */
     for (size_t i = held; i < held + 17; i++)
         upload(&flow, i, BIG_BYTES);
@@ -121,6 +123,7 @@ static void many_held_streams_hold_the_connection_until_one_is_read(void **state
         before += flow.server.streams[i]->body_bytes;
     assert_in_range(before, 1, 16 * H2_STREAM_WINDOW_BYTES);
     h2_set_reading(flow.server.streams[0]->stream, true);
+    assert_false(h2_is_full(flow.server.h2));
     settle(&flow);
     for (size_t i = held; i < held + 17; i++)
         assert_int_equal(flow.server.streams[i]->body_bytes, BIG_BYTES);
