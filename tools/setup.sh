@@ -51,6 +51,7 @@ setup_find_test() {
     setup_command tinyproxy tinyproxy-bin
     setup_command squid squid
     setup_command python3 python3
+    setup_command protoc protobuf-compiler
     setup_command javac default-jdk-headless
     setup_command sqlite3 sqlite3
     setup_command ip iproute2
