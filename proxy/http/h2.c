@@ -314,6 +314,18 @@ bool h2_feed(struct h2 *h2, struct span bytes, struct err *err)
     return !h2->is_over;
 }
 
+static void reset_due(struct h2 *h2)
+{
+    struct h2_stream *stream;
+
+    h2->has_resets_due = false;
+    LIST_FOREACH (stream, &h2->streams, entry) {
+        if (stream->is_reset_due)
+            h2_reset(h2, stream->id, stream->leave_code);
+        stream->is_reset_due = false;
+    }
+}
+
 bool h2_write(struct h2 *h2, struct evbuffer *out, size_t limit)
 {
     size_t before = evbuffer_get_length(out);
@@ -322,8 +334,14 @@ bool h2_write(struct h2 *h2, struct evbuffer *out, size_t limit)
         return false;
     if (evbuffer_add_buffer(out, h2->early) != 0)
         abort();
+    if (!h2->is_over && h2->has_resets_due)
+        reset_due(h2);
     if (!h2->is_over)
         make_frames(h2, out, limit);
+    if (!h2->is_over && h2->has_resets_due && evbuffer_get_length(out) == before) {
+        reset_due(h2);
+        make_frames(h2, out, limit);
+    }
     return evbuffer_get_length(out) != before;
 }
 

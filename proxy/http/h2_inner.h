@@ -63,9 +63,10 @@ struct h2 {
     char order[4];          /* of pseudo-header fields, to origins */
     bool has_seen_settings, has_seen_headers, has_seen_request;
 
-    bool is_shut;   /* we sent GOAWAY */
-    bool is_over;   /* by error: nghttp2 is not asked any more, the streams are gone */
-    bool is_ending; /* our GOAWAY with an error is being written: is_over comes */
+    bool has_resets_due; /* of some streams */
+    bool is_shut;        /* we sent GOAWAY */
+    bool is_over;        /* by error: nghttp2 is not asked any more, the streams are gone */
+    bool is_ending;      /* our GOAWAY with an error is being written: is_over comes */
     uint32_t over_code;
     struct err over; /* why; code ERR_NONE until something is known */
 };
@@ -93,12 +94,13 @@ struct h2_stream {
     struct evbuffer *body;
     struct headers sent_trailers;
     bool has_sent_trailers;
-    bool is_sent;     /* to origins: the request's head has gone out */
-    bool is_answered; /* to clients: the final head is queued, or has gone */
-    bool is_complete; /* nothing more will be queued */
-    bool has_gone;    /* END_STREAM has gone out */
-    bool is_deferred; /* nghttp2 does not ask for the body until told that there is more */
-    bool was_full;    /* so on_drained is due */
+    bool is_sent;      /* to origins: the request's head has gone out */
+    bool is_answered;  /* to clients: the final head is queued, or has gone */
+    bool is_complete;  /* nothing more will be queued */
+    bool has_gone;     /* END_STREAM has gone out */
+    bool is_reset_due; /* with leave_code, by the next h2_write */
+    bool is_deferred;  /* nghttp2 does not ask for the body until told that there is more */
+    bool was_full;     /* so on_drained is due */
 };
 
 static inline struct h2_stream *h2_find(struct h2 *h2, int32_t id)

@@ -152,6 +152,12 @@ static void add_request_pseudo(struct h2 *h2, const struct http_head *head, stru
         fields_add(&h2->fields, SPAN(":protocol"), head->protocol, false);
 }
 
+/* Not in one piece with what was said before it: curl 7.88 forgets an answer whose reset comes with it. */
+static void reset_later(struct h2_stream *stream)
+{
+    stream->is_reset_due = stream->h2->has_resets_due = true;
+}
+
 static ssize_t on_read(nghttp2_session *session, int32_t id, uint8_t *unused, size_t room, uint32_t *flags,
                        nghttp2_data_source *source, void *self)
 {
@@ -163,7 +169,7 @@ static ssize_t on_read(nghttp2_session *session, int32_t id, uint8_t *unused, si
     if (left == 0 && !stream->is_complete) {
         stream->is_deferred = true;
         if (stream->has_left)
-            h2_reset(stream->h2, id, stream->leave_code);
+            reset_later(stream);
         return NGHTTP2_ERR_DEFERRED;
     }
     *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
@@ -242,7 +248,7 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
         return 0;
     stream->has_gone = true;
     if (stream->has_left && !stream->has_ended)
-        h2_reset(h2, stream->id, stream->leave_code);
+        reset_later(stream);
     return 0;
 }
 
