@@ -9,9 +9,6 @@
 #include "proxy/live/proxy_impl.h"
 #include "proxy/live/seal_text.h"
 
-static size_t start_tunnel(struct client *c);
-static void make_key(struct client *c);
-
 static bool is_reverse(const struct client *c)
 {
     return c->listener->mode.kind == MODE_REVERSE;
@@ -24,7 +21,7 @@ static bool is_for_weir(const struct client *c)
 
 /* --- sealed hosts --------------------------------------------------------------------------------------- */
 
-static const char *name_of(const struct client *c)
+const char *client_name_of(const struct client *c)
 {
     return c->sni[0] != '\0' ? c->sni : c->target.host;
 }
@@ -49,14 +46,14 @@ static bool is_sealed(struct client *c)
     case SCOPE_OPEN:
         return false;
     case SCOPE_AUTO:
-        if (!origins_is_sealed(origins, c->ip, name_of(c), &pin))
+        if (!origins_is_sealed(origins, c->ip, client_name_of(c), &pin))
             return false;
         break; /* said when it was learned */
     case SCOPE_SEALED:
-        if (!origins_seal_is_news(origins, c->ip, name_of(c)))
+        if (!origins_seal_is_news(origins, c->ip, client_name_of(c)))
             break;
-        seal_text_add_asked(&text, name_of(c), rule);
-        client_notify(c, NOTICE_SEALED, name_of(c), strbuf_text(&text));
+        seal_text_add_asked(&text, client_name_of(c), rule);
+        client_notify(c, NOTICE_SEALED, client_name_of(c), strbuf_text(&text));
         strbuf_clear(&text);
         break;
     }
@@ -74,7 +71,7 @@ static void sniff_held(void *self)
         link_deliver(&c->link);
 }
 
-static void say_yes(struct client *c)
+void client_say_yes(struct client *c)
 {
     static const char yes[] = "HTTP/1.1 200 Connection established\r\n\r\n";
 
@@ -87,7 +84,7 @@ static void say_yes(struct client *c)
 }
 
 /* status: as upstream_user's on_failed has it. */
-static void say_no(struct client *c, int status, const char *error)
+void client_say_no(struct client *c, int status, const char *error)
 {
     if (c->socks == NULL)
         client_write_error(c, status != 0 ? status : 508, error);
@@ -113,10 +110,10 @@ void client_connect(struct client *c, struct http_head *head, const struct targe
     c->is_inner = true;
     if (is_sealed(c)) { /* it is told of a dial that fails: the yes waits for the origin */
         c->owes_yes = true;
-        start_tunnel(c);
+        client_start_tunnel(c);
         return;
     }
-    say_yes(c);
+    client_say_yes(c);
     c->phase = CLIENT_SNIFF;
     wait_inside(c);
     loop_defer(c->live->loop, sniff_held, c); /* what came together with CONNECT */
@@ -162,12 +159,12 @@ static enum looks looks_like_http(struct span bytes, size_t limit)
 /* The name that the origin is told, and has to prove. */
 static const char *upstream_name(const struct client *c)
 {
-    return is_reverse(c) ? c->target.host : name_of(c);
+    return is_reverse(c) ? c->target.host : client_name_of(c);
 }
 
 /* The way is that of TLS, also where nobody knows yet what is inside: a client asks its proxy for a tunnel to
  * where it means to speak TLS. */
-static void make_key(struct client *c)
+void client_make_key(struct client *c)
 {
     struct target inside = c->target;
 
@@ -183,7 +180,7 @@ static void make_key(struct client *c)
 /* It is HTTP, and so its way is its scheme's. */
 static void make_http_key(struct client *c)
 {
-    make_key(c);
+    client_make_key(c);
     upstream_key_set_hop(&c->key, via_find(c->live->shared->via, &c->target));
 }
 
@@ -255,7 +252,7 @@ static size_t sniff_plain(struct client *c, struct span bytes)
         return 0;
     default:
         if (!is_for_weir(c))
-            return start_tunnel(c);
+            return client_start_tunnel(c);
         client_close(c, true);
         return bytes.len;
     }
@@ -268,7 +265,7 @@ size_t client_sniff(struct client *c, struct span bytes)
         case HELLO_YES:
             if (look_at_hello(c, bytes) == HELLO_NEED_MORE)
                 break;
-            return is_sealed(c) ? start_tunnel(c) : start_handshake(c, bytes);
+            return is_sealed(c) ? client_start_tunnel(c) : start_handshake(c, bytes);
         case HELLO_NEED_MORE:
             break;
         default:
@@ -304,7 +301,7 @@ static void on_spare_spoke(void *self, struct upstream *u)
 
     (void)u;
     if (c->phase == CLIENT_SNIFF) /* in the middle of a handshake its end decides */
-        start_tunnel(c);
+        client_start_tunnel(c);
 }
 
 static const struct upstream_user spare_user = { on_spare_open, on_spare_failed, on_spare_spoke };
@@ -323,7 +320,7 @@ void client_sniff_timeout(struct client *c)
 {
     if (c->spare != NULL && c->target.is_tls && c->spare->stops_at_tcp) {
         /* It was opened in the silence before TLS; now the question is who speaks first inside. */
-        make_key(c);
+        client_make_key(c);
         upstream_adopt(c->spare, &c->key, &spare_user, c);
         client_wait_for_request(c);
         return;
@@ -332,7 +329,7 @@ void client_sniff_timeout(struct client *c)
         client_close(c, true);
         return;
     }
-    make_key(c);
+    client_make_key(c);
     c->spare = upstream_open(c->live, &c->key, !c->target.is_tls, &spare_user, c);
     client_wait_for_request(c);
 }
@@ -425,7 +422,7 @@ static void give_leaf(struct client *c)
         client_local_ip(c, ip, sizeof ip);
         client_give_leaf(c, ip);
     } else {
-        client_give_leaf(c, name_of(c));
+        client_give_leaf(c, client_name_of(c));
     }
 }
 
@@ -498,7 +495,7 @@ static enum tls_answer go_on(struct client *c)
     c->leaf_us = clock_mono_us();
     if (!c->wants_tunnel && !c->asks_origin)
         return TLS_GO;
-    make_key(c);
+    client_make_key(c);
     upstream_close(c->spare);
     c->spare = upstream_open(c->live, &c->key, false, &alpn_user, c);
     return TLS_WAIT;
@@ -540,7 +537,7 @@ void client_tls_open(struct client *c)
     c->tls_facts = tap_tls_new(tls_facts(c->link.tls));
     c->phase = CLIENT_SNIFF;
     if (c->wants_tunnel) {
-        start_tunnel(c);
+        client_start_tunnel(c);
     } else if (span_eq(tls_alpn(c->link.tls), SPAN("h2"))) {
         make_http_key(c);
         client_h2_start(c);
@@ -559,15 +556,15 @@ static void judge_end(struct client *c, unsigned alert, bool has_used)
 
     if (is_reverse(c))
         return;
-    switch (origins_refused(c->live->shared->origins, c->ip, name_of(c), how, alert,
+    switch (origins_refused(c->live->shared->origins, c->ip, client_name_of(c), how, alert,
                             scope_for(c, &rule) == SCOPE_AUTO, &pin)) {
     case REFUSED_UNTRUSTED:
         seal_text_add_untrusted(&text, c->ip);
-        client_notify(c, NOTICE_UNTRUSTED, name_of(c), strbuf_text(&text));
+        client_notify(c, NOTICE_UNTRUSTED, client_name_of(c), strbuf_text(&text));
         break;
     case REFUSED_SEALED:
-        seal_text_add_learned(&text, c->ip, name_of(c), &pin);
-        client_notify(c, NOTICE_SEALED, name_of(c), strbuf_text(&text));
+        seal_text_add_learned(&text, c->ip, client_name_of(c), &pin);
+        client_notify(c, NOTICE_SEALED, client_name_of(c), strbuf_text(&text));
         break;
     case REFUSED_NOTED:
         break;
@@ -578,7 +575,7 @@ static void judge_end(struct client *c, unsigned alert, bool has_used)
 void client_tls_used(struct client *c)
 {
     c->is_leaf_on_trial = false;
-    origins_used(c->live->shared->origins, c->ip, name_of(c));
+    origins_used(c->live->shared->origins, c->ip, client_name_of(c));
 }
 
 void client_tls_unused(struct client *c)
@@ -593,131 +590,14 @@ void client_tls_failed(struct client *c, const char *why)
     struct strbuf text = STRBUF_EMPTY;
 
     if (alert != 0)
-        strbuf_printf(&text, "%s refused the certificate for %s: %s", c->name, name_of(c), why);
+        strbuf_printf(&text, "%s refused the certificate for %s: %s", c->name, client_name_of(c), why);
     else
-        strbuf_printf(&text, "TLS with %s for %s was not begun: %s", c->name, name_of(c), why);
-    client_notify(c, "handshake-refused", name_of(c), strbuf_text(&text));
+        strbuf_printf(&text, "TLS with %s for %s was not begun: %s", c->name, client_name_of(c), why);
+    client_notify(c, "handshake-refused", client_name_of(c), strbuf_text(&text));
     strbuf_clear(&text);
     judge_end(c, alert, false);
     if (c->one.exchange != NULL)
         exchange_tunnel_end(c->one.exchange, why);
     else
         client_cut(c, CUT_CLOSE);
-}
-
-/* --- tunnels -------------------------------------------------------------------------------------------- */
-
-static void no_retry(void *self, struct exchange *x)
-{
-    (void)self;
-    (void)x;
-}
-
-static void on_tunnel_over(void *self, struct exchange *x, enum exchange_end end)
-{
-    struct client *c = self;
-
-    (void)x;
-    (void)end;
-    c->one.exchange = NULL;
-    upstream_close(c->one.upstream);
-    c->one.upstream = NULL;
-    client_cut(c, CUT_RESET); /* where both sides have ended cleanly, nothing is left to cut */
-}
-
-static const struct exchange_owner tunnel_owner = { no_retry, NULL, on_tunnel_over };
-
-struct exchange *client_tunnel_exchange(struct client *c)
-{
-    struct exchange *x = exchange_new((struct side){ NULL, NULL }, &tunnel_owner, c, c->connect_started_us);
-    struct http_head *head = c->connect_head;
-    /* Whoever names no host elsewhere does it here. */
-    bool has_named = c->is_sealed || c->listener->mode.kind == MODE_TRANSPARENT;
-
-    memcpy(x->facts.client_addr, c->name, sizeof x->facts.client_addr);
-    x->facts.listener = client_listener_index(c);
-    x->facts.user = c->user;
-    x->facts.scheme = c->target.is_tls || c->is_sealed ? "tls" : "tcp";
-    x->facts.flags |= TAP_TUNNEL | (c->is_sealed ? TAP_SEALED : 0);
-    if (c->tls_facts != NULL)
-        x->facts.client_tls = tap_tls_ref(c->tls_facts);
-    memcpy(x->facts.host, has_named ? name_of(c) : c->target.host, sizeof x->facts.host);
-    x->facts.port = c->target.port;
-    exchange_mark_at(x, TAP_T_ACCEPTED, c->accepted_us);
-    x->facts.request_wire_bytes = head != NULL ? head->wire_bytes : 0;
-    x->is_proxied = true;
-    exchange_begin(x, &c->live->tap, head, head != NULL ? head->target : SPAN(""), SPAN_NONE);
-    c->connect_head = NULL;
-    c->one.exchange = x;
-    c->phase = CLIENT_TUNNEL;
-    atomic_fetch_add(&c->live->shared->tunnels, 1);
-    return x;
-}
-
-void client_tunnel_over(void *self, const char *error)
-{
-    struct client *c = self;
-
-    if (error == NULL)
-        link_close(&c->link);
-    exchange_tunnel_end(c->one.exchange, error);
-}
-
-static void on_tunnel_open(void *self, struct upstream *u)
-{
-    struct client *c = self;
-
-    if (c->owes_yes)
-        say_yes(c);
-    c->owes_yes = false;
-    upstream_carry(u, c->one.exchange);
-    c->tunnel = tunnel_new(&c->link, &u->link, c->one.exchange, client_tunnel_over, c);
-    link_deliver(&c->link);
-    if (c->phase == CLIENT_TUNNEL)
-        link_deliver(&u->link);
-}
-
-static void on_tunnel_failed(void *self, int status, bool is_own, const char *error)
-{
-    struct client *c = self;
-
-    upstream_tell_failed(c->one.upstream, c->one.exchange);
-    c->one.upstream = NULL;
-    if (c->owes_yes) {
-        say_no(c, status, error);
-        link_close(&c->link);
-    }
-    exchange_tunnel_end(c->one.exchange, is_own ? "the tunnel would lead back to weir itself" : error);
-}
-
-static const struct upstream_user tunnel_user = { on_tunnel_open, on_tunnel_failed, NULL };
-
-static void open_deferred(void *self)
-{
-    struct client *c = self;
-
-    if (c->phase == CLIENT_TUNNEL && c->tunnel == NULL && c->one.upstream != NULL)
-        on_tunnel_open(c, c->one.upstream);
-}
-
-/* Uses nothing of the client's bytes: they are the tunnel's. */
-static size_t start_tunnel(struct client *c)
-{
-    struct upstream *spare = c->spare;
-
-    loop_timer_off(&c->timer);
-    make_key(c);
-    client_tunnel_exchange(c);
-    c->spare = NULL;
-    if (spare == NULL) {
-        c->one.upstream = upstream_open(c->live, &c->key, false, &tunnel_user, c);
-    } else {
-        c->one.upstream = spare;
-        upstream_set_user(spare, &tunnel_user, c);
-        if (spare->phase == UPSTREAM_OPEN || (spare->phase == UPSTREAM_TCP && !c->target.is_tls))
-            loop_defer(c->live->loop, open_deferred, c);
-        else if (spare->stops_at_tcp)
-            upstream_adopt(spare, &c->key, &tunnel_user, c);
-    }
-    return 0;
 }

@@ -1,7 +1,7 @@
 /* client_impl: the insides of a client, shared by the files that make it up: client.c (its life), request.c
  * (a request and who answers it), client_http.c and client_h2.c (how requests come), client_first.c (what a
  * client begins with, as its listener's mode has it), client_connect.c (what is inside, once the origin is
- * known). Nobody else includes this. */
+ * known), client_tunnel.c (what is only passed on). Nobody else includes this. */
 #ifndef WEIR_LIVE_CLIENT_IMPL_H
 #define WEIR_LIVE_CLIENT_IMPL_H
 
@@ -150,6 +150,16 @@ void client_tls_open(struct client *client);
 void client_tls_used(struct client *client);
 void client_tls_unused(struct client *client);
 void client_tls_failed(struct client *client, const char *why);
+/* The SNI, else what was dialled. Borrowed. */
+const char *client_name_of(const struct client *client);
+void client_make_key(struct client *client);
+/* To whoever asked for a way to the origin: it is there, or it is not. */
+void client_say_yes(struct client *client);
+void client_say_no(struct client *client, int status, const char *error);
+
+/* client_tunnel.c */
+/* Uses nothing of the client's bytes: they are the tunnel's. */
+size_t client_start_tunnel(struct client *client);
 void client_tunnel_over(void *self, const char *error);
 struct exchange *client_tunnel_exchange(struct client *client);
 

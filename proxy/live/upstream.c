@@ -19,128 +19,6 @@ static void on_tls_open(void *self);
 static const struct link_events link_events = { on_bytes, on_batch, on_eof,     on_drained,
                                                 on_error, NULL,     on_tls_open };
 
-/* --- codec to exchange ---------------------------------------------------------------------------------- */
-
-static bool check_head(const struct upstream *u, const struct http_head *head, struct err *err)
-{
-    if (u->exchange != NULL && head->framing.kind == BODY_TUNNEL && head->status == 101 &&
-        !u->exchange->request_hop.asks_upgrade)
-        return err_set(err, ERR_PROTO, "the origin's answer is malformed: 101 to a request without Upgrade");
-    return upstream_via_check_head(u, head, err);
-}
-
-static void on_head(void *self, struct http_head *head)
-{
-    struct upstream *u = self;
-
-    if (!check_head(u, head, &u->err)) {
-        u->is_out_of_step = true;
-        http_head_free(head);
-        return;
-    }
-    u->has_answered = true;
-    if (u->exchange != NULL)
-        exchange_response_head(u->exchange, head);
-    else
-        http_head_free(head);
-}
-
-static void on_chunk(void *self, uint64_t size, struct span line)
-{
-    struct upstream *u = self;
-
-    if (u->exchange != NULL)
-        exchange_response_chunk(u->exchange, size, line);
-}
-
-static void on_body(void *self, struct span bytes)
-{
-    struct upstream *u = self;
-
-    if (u->exchange != NULL)
-        exchange_response_body(u->exchange, bytes);
-}
-
-static void on_end(void *self, const struct headers *trailers)
-{
-    struct upstream *u = self;
-
-    if (u->exchange != NULL)
-        exchange_response_end(u->exchange, trailers);
-}
-
-static const struct http_events h1_events = { on_head, on_chunk, on_body, on_end };
-
-/* --- exchange to wire ----------------------------------------------------------------------------------- */
-
-static void send_head(void *self, const struct http_head *head, struct span target, struct span extra)
-{
-    struct upstream *u = self;
-
-    h1_set_request_method(u->h1, head->method);
-    if (u->key.is_absolute)
-        upstream_via_send_head(u, head, target, extra);
-    else
-        h1_write_request(&u->writer, link_out(&u->link), head, target, extra);
-}
-
-static void send_chunk(void *self, uint64_t size, struct span line)
-{
-    struct upstream *u = self;
-
-    if (link_is_open(&u->link))
-        h1_write_chunk(&u->writer, link_out(&u->link), size, line);
-}
-
-static void send_body(void *self, struct span bytes)
-{
-    struct upstream *u = self;
-
-    if (link_is_open(&u->link))
-        h1_write_body(&u->writer, link_out(&u->link), bytes);
-}
-
-static void send_end(void *self, const struct headers *trailers)
-{
-    struct upstream *u = self;
-
-    if (link_is_open(&u->link))
-        h1_write_end(&u->writer, link_out(&u->link), trailers);
-}
-
-static void side_flush(void *self)
-{
-    struct upstream *u = self;
-
-    link_flush(&u->link);
-}
-
-static size_t side_unsent(void *self)
-{
-    struct upstream *u = self;
-
-    return link_unsent(&u->link);
-}
-
-static void side_set_reading(void *self, bool is_on)
-{
-    struct upstream *u = self;
-
-    link_set_reading(&u->link, is_on);
-}
-
-static void side_cut(void *self, enum cut how, uint32_t code)
-{
-    struct upstream *u = self;
-
-    (void)code;
-    u->is_broken = true;
-    link_cut(&u->link, how);
-}
-
-static const struct side_ops side_ops = { send_head,   send_chunk,       send_body, send_end, side_flush,
-                                          side_unsent, side_set_reading, side_cut,  false };
-
 /* --- opening -------------------------------------------------------------------------------------------- */
 
 static void free_now(void *self)
@@ -369,7 +247,7 @@ static void ready(struct upstream *u)
     else if (!u->speaks_h2 && u->is_shared)
         pool_remove(u->live->pool, u);
     if (!u->speaks_h2)
-        u->h1 = h1_new(HTTP_RESPONSE, u->live->shared->limits, &h1_events, u);
+        u->h1 = h1_new(HTTP_RESPONSE, u->live->shared->limits, &upstream_h1_events, u);
     opened(u);
     while ((wait = next_waiting(u)) != NULL) /* on a connection that is not shared, or closed, they look on */
         wait->user->on_open(wait->self, u);
@@ -543,7 +421,7 @@ void upstream_run(struct upstream *u, struct exchange *x, bool is_reused)
     u->user = NULL; /* nobody waits for it any more */
     loop_timer_off(&u->timer);
     upstream_tell_times(u, x);
-    exchange_attach(x, (struct side){ &side_ops, u }, is_reused);
+    exchange_attach(x, (struct side){ &upstream_h1_side, u }, is_reused);
 }
 
 void upstream_carry(struct upstream *u, struct exchange *x)

@@ -131,4 +131,10 @@ void upstream_tell_failed(struct upstream *upstream, struct exchange *exchange);
  * owner_bound: not shared, stays with the caller; false: closed. */
 bool upstream_release(struct upstream *upstream, bool may_be_reused, bool owner_bound);
 
+/* --- among the files that make up an upstream ---------------------------------------------------------- */
+
+/* upstream_h1.c */
+extern const struct http_events upstream_h1_events;
+extern const struct side_ops upstream_h1_side;
+
 #endif
