@@ -18,7 +18,7 @@
 struct json_shape {
     uint64_t hash;   /* of paths and kinds; never 0 */
     uint64_t keys;   /* of paths alone, so that a value that may be null makes no difference; never 0 */
-    uint32_t paths;  /* how many distinct key paths there are: how much a document tells */
+    uint32_t paths;  /* how many distinct paths below the root: how much a document tells */
     bool is_partial; /* of the text's beginning, or more than JSON_SHAPE_MAX_PATHS */
 };
 

@@ -8,7 +8,6 @@
 #include <stdbool.h>
 
 #include "proxy/base/span.h"
-#include "proxy/base/strbuf.h"
 
 enum segment_class {
     SEGMENT_WORD,      /* a name, as far as it shows */
@@ -37,13 +36,7 @@ static inline bool segment_is_value(enum segment_class class)
 }
 /* "v1", "v2.3", "2024-10"; at the top also "2024-10-01". */
 bool segment_is_version(struct span raw, bool is_top);
-/* "integers", "UUIDs", ... */
-const char *segment_class_text(enum segment_class class);
-
-/* Whether the last word of an English compound is a plural: "users", "line-items", "people". */
-bool segment_is_plural(struct span word);
-/* "lineItem" for "line-items", "person" for "people", "status" for "status": ASCII letters and digits only,
- * never a digit first; nothing for a word without any. Appended. */
-void segment_add_singular(struct strbuf *out, struct span raw);
+/* "integers", "UUIDs", ...; of one of them "integer". */
+const char *segment_class_text(enum segment_class class, bool is_one);
 
 #endif

@@ -29,7 +29,7 @@
 
 #define TEMPLATE_MANY_PAGES   64
 #define TEMPLATE_MAX_WORDS    1024
-#define TEMPLATE_MAX_NODES    300000
+#define TEMPLATE_MAX_NODES    200000
 #define TEMPLATE_MAX_SEGMENTS 32 /* segments further down stay as they are */
 
 struct template;
@@ -61,7 +61,8 @@ void template_settle(struct template *template);
 struct template_variable {
     char *name;
     struct span value; /* as on the wire; borrowed from the path that was asked for */
-    uint64_t values;   /* how many different ones were seen in its place; above 64 a good estimate */
+    const char *why;   /* "12 integers below a plural"; borrowed from the template */
+    uint64_t values;   /* how many different ones were seen in its place; above 256 a good estimate */
 };
 
 struct template_path {
