@@ -354,11 +354,14 @@ static const char *suffix_of(unsigned classes)
     return classes == 1u << SEGMENT_DATE ? "Date" : "Id";
 }
 
-/* What is above it that has a name: not a version. */
+/* After what is above it that has a name; "email" for what is below "/emails" already. */
 static void add_name(struct strbuf *out, struct span above, unsigned classes)
 {
+    const char *suffix = suffix_of(classes);
+
     singular_add(out, above);
-    strbuf_add_str(out, suffix_of(classes));
+    if (!span_ieq(strbuf_span(out), span_of(suffix)))
+        strbuf_add_str(out, suffix);
     if (out->ptr[0] >= 'A' && out->ptr[0] <= 'Z')
         out->ptr[0] = (char)(out->ptr[0] - 'A' + 'a');
 }
