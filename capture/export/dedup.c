@@ -287,13 +287,12 @@ void dedup_note(struct dedup *dedup, const struct record *record, const struct j
     row->fate = (uint8_t)fate;
     row->class = class_of(record, shape);
     row->paths = shape != NULL ? shape->paths : 0;
-    if (record->state != RECORD_DONE || record->status == 0 ||
-        record->response_body.kept < record->response_body.bytes)
+    if (record->state != RECORD_DONE || record->status == 0)
         row->flags |= ROW_IS_ABORTED;
     if (has_field(record, SPAN("Sec-Fetch-Dest"), SPAN("serviceworker")) ||
         has_field(record, SPAN("Service-Worker"), SPAN("script")))
         row->flags |= ROW_IS_SERVICE_WORKER;
-    if (!dedup->options.keeps_all)
+    if (!dedup->options.keeps_all && (fate == DEDUP_GONE || fate == DEDUP_NO_RESPONSE))
         note_awaited(dedup, record, place);
 }
 

@@ -21,6 +21,9 @@
 /* An object with more different keys is a map. */
 #define SCHEMA_MAX_KEYS 256
 
+/* What nests deeper is known by its type alone; a document that holds a schema has as many levels again. */
+#define SCHEMA_MAX_DEPTH 20
+
 struct schema;
 
 struct schema *schema_new(void);
