@@ -5,7 +5,7 @@
  * (dedup_note), then, when paths are templated, with what their requests are (dedup_add); then dedup_settle.
  * An item is represented by its latest response of 2xx with the richest body. Its examples are the latest of
  * each (status, media type, shape), the representative first, then one of each further status, then the rest
- * in order of appearance, up to a maximum. 24 bytes an exchange, 48 an item. One thread. */
+ * in order of appearance, up to a maximum. 24 bytes an exchange, some 50 an item. One thread. */
 #ifndef WEIR_CAPTURE_EXPORT_DEDUP_H
 #define WEIR_CAPTURE_EXPORT_DEDUP_H
 

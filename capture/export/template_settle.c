@@ -139,8 +139,7 @@ static bool is_group(const struct node *node, size_t alike)
     return alike >= MIN_ALIKE && (node_is_plural(node) || 2 * alike >= count_evidence(node));
 }
 
-/* Marks by why; joining changes the list of children. */
-static bool join_marked(struct trie_budget *budget, struct node *node, struct candidate *list, size_t count,
+static bool join_all_of(struct trie_budget *budget, struct node *node, struct candidate *list, size_t count,
                         unsigned why)
 {
     for (size_t i = 0; i < count; i++)
@@ -160,7 +159,7 @@ static bool join_group(struct trie_budget *budget, struct node *node)
                            (list[i].shape != 0 || list[next].subtree == list[i].subtree);)
             next++;
         if (is_group(node, count_alike(&list[i], next - i)))
-            has_joined = join_marked(budget, node, &list[i], next - i,
+            has_joined = join_all_of(budget, node, &list[i], next - i,
                                      list[i].shape != 0 ? VALUES_ALIKE : VALUES_SUBTREE);
     }
     mem_free(list);

@@ -430,6 +430,72 @@ static void the_order_of_exchanges_makes_no_difference(void **state)
     mem_free(first);
 }
 
+#define CROWD 120
+
+static char *explain_random(const struct sight *sights, const size_t *order_of)
+{
+    struct template *template = template_new();
+    struct template_path path = { .count = 0 };
+    struct strbuf text = STRBUF_EMPTY;
+
+    for (size_t i = 0; i < CROWD; i++)
+        see(template, sights[order_of[i]].path, 200, sights[order_of[i]].answer);
+    template_settle(template);
+    template_explain(template, add_line, &text);
+    for (size_t i = 0; i < CROWD; i++) {
+        template_path_of(template, HOST, 443, span_of(sights[i].path), &path);
+        strbuf_add(&text, strbuf_span(&path.text));
+        strbuf_add_char(&text, '\n');
+    }
+    template_path_clear(&path);
+    template_free(template);
+    return strbuf_detach(&text);
+}
+
+static void nor_does_it_in_worlds_made_by_chance(void **state)
+{
+    static const char *const segments[] = {
+        "users", "ann", "bob", "cat",   "dan",   "eve", "orders", "box",
+        "1",     "2",   "7",   "48213", "48214", "me",  "v1",     "export"
+    };
+    static const char *const answers[] = { user, order, listing, NULL };
+    struct sight sights[CROWD];
+    size_t order_of[CROWD];
+    unsigned seed = 23;
+
+    (void)state;
+    for (int world_number = 0; world_number < 60; world_number++) {
+        char *first = NULL, *text;
+
+        for (size_t i = 0; i < CROWD; i++) {
+            struct strbuf path = STRBUF_EMPTY;
+
+            for (int depth = 1 + rand_r(&seed) % 4; depth > 0; depth--)
+                strbuf_printf(&path, "/%s", segments[(unsigned)rand_r(&seed) % 16]);
+            sights[i] = (struct sight){ strbuf_detach(&path), answers[(unsigned)rand_r(&seed) % 4] };
+            order_of[i] = i;
+        }
+        for (int round = 0; round < 6; round++) {
+            text = explain_random(sights, order_of);
+            if (first != NULL) {
+                assert_string_equal(text, first);
+                mem_free(text);
+            } else {
+                first = text;
+            }
+            for (size_t i = CROWD; i > 1; i--) {
+                size_t other = (size_t)rand_r(&seed) % i, kept = order_of[i - 1];
+
+                order_of[i - 1] = order_of[other];
+                order_of[other] = kept;
+            }
+        }
+        mem_free(first);
+        for (size_t i = 0; i < CROWD; i++)
+            mem_free((char *)sights[i].path);
+    }
+}
+
 /* Words of many kinds, more than there is room for, in both directions. */
 static char *explain_crowd(bool is_backwards)
 {
@@ -522,6 +588,7 @@ int main(void)
         cmocka_unit_test(switched_off_only_overrides_make_variables),
         cmocka_unit_test(decisions_are_explained),
         cmocka_unit_test(the_order_of_exchanges_makes_no_difference),
+        cmocka_unit_test(nor_does_it_in_worlds_made_by_chance),
         cmocka_unit_test(early_decisions_do_not_depend_on_the_order_either),
         cmocka_unit_test(the_number_of_values_is_estimated_well),
         cmocka_unit_test(a_hundred_thousand_odd_paths_are_taken_in_time),
