@@ -1,0 +1,75 @@
+/* secret_match: finds known values in bytes, however they are spelled there.
+ *
+ * A value is found as it is, percent-encoded (any bytes of it, either case of hexadecimal), form-encoded ('+'
+ * for a blank), with backslash escapes (JSON's, also JSON inside JSON, JavaScript's and bash's $'...'), with
+ * HTML's entities, as ISO 8859-1 turned into UTF-8, and inside base64 or base64url at any of the three
+ * alignments.
+ *
+ * How: the values are sorted once. Each place in the text is asked a table of hashes of four bytes whether
+ * any value could begin there, in plain text or in base64; the few places that pass are decoded as far as
+ * needed and looked up by binary search. Spellings need no entries of their own, so a value costs 12 bytes
+ * here, and an automaton over all spellings of a thousand JWTs would not fit in memory. Text without matches
+ * takes about a nanosecond a byte. The worst text for the worst values costs a comparison of SECRET_MATCH_KEY
+ * bytes at each place.
+ *
+ * Threads: immutable once made; a secret_scan is its owner's. */
+#ifndef WEIR_CAPTURE_EXPORT_SECRET_MATCH_H
+#define WEIR_CAPTURE_EXPORT_SECRET_MATCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proxy/base/span.h"
+
+/* A shorter value says nothing: it would be found everywhere. */
+#define SECRET_MATCH_MIN 4
+/* No longer value is known: a longer one is for its owner to cut. */
+#define SECRET_MATCH_MAX (64 * 1024)
+
+enum secret_form {
+    SECRET_RAW,
+    SECRET_PERCENT,
+    SECRET_FORM, /* '+' is a blank */
+    SECRET_ESCAPED,
+    SECRET_ESCAPED_TWICE,
+    SECRET_HTML,
+    SECRET_LATIN1,
+    SECRET_BASE64,
+    SECRET_FORM_COUNT,
+};
+
+struct secret_match;
+
+/* values are borrowed and must outlive the result; each has SECRET_MATCH_MIN to SECRET_MATCH_MAX bytes. Of
+ * equal ones the first counts. */
+struct secret_match *secret_match_new(const struct span *values, size_t count);
+void secret_match_free(struct secret_match *match); /* NULL is fine */
+
+struct secret_found {
+    size_t at, len;        /* in the text */
+    size_t value;          /* its index */
+    enum secret_form form; /* the first, in the order above, that it is */
+};
+/* The leftmost at or after from, and of those that begin there the one that covers most. In base64 it is the
+ * characters that are made of the value alone. */
+bool secret_match_find(const struct secret_match *match, struct span text, size_t from,
+                       struct secret_found *out_found);
+
+/* The same over text that comes in pieces: what could be the beginning of a value is kept until more comes,
+ * at most SECRET_MATCH_MAX times 12 bytes. */
+struct secret_scan;
+/* on_text and on_found are called in order and together give all bytes once; on_text may be NULL. at is
+ * counted from the beginning; spelled is borrowed for the call. on_found returns false to stop. */
+struct secret_scan_events {
+    void (*on_text)(void *self, struct span text);
+    bool (*on_found)(void *self, uint64_t at, struct span spelled, size_t value, enum secret_form form);
+};
+struct secret_scan *secret_scan_new(const struct secret_match *match, const struct secret_scan_events *events,
+                                    void *self);
+void secret_scan_free(struct secret_scan *scan); /* NULL is fine */
+/* False: on_found stopped it. */
+bool secret_scan_feed(struct secret_scan *scan, struct span bytes);
+bool secret_scan_finish(struct secret_scan *scan);
+
+#endif

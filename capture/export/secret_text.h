@@ -1,0 +1,60 @@
+/* secret_text: the named values in a piece of captured text: query pairs, form fields, JSON leaves, cookies,
+ * parts of multipart bodies, the parameters of URLs in header fields.
+ *
+ * Nothing is parsed into a tree and written again: what is found is where it stands in the text. Text that is
+ * damaged or cut gives what can be read of it. Any thread. */
+#ifndef WEIR_CAPTURE_EXPORT_SECRET_TEXT_H
+#define WEIR_CAPTURE_EXPORT_SECRET_TEXT_H
+
+#include <stdbool.h>
+
+#include "capture/record.h"
+#include "proxy/base/span.h"
+
+enum secret_text_kind {
+    SECRET_TEXT_PLAIN, /* nothing in it has a name */
+    SECRET_TEXT_QUERY, /* also a form */
+    SECRET_TEXT_URL,   /* its query and fragment */
+    SECRET_TEXT_FIELD, /* the value of a header field */
+    SECRET_TEXT_JSON,  /* also several, one behind the other */
+    SECRET_TEXT_MULTIPART,
+};
+
+struct secret_text {
+    enum secret_text_kind kind;
+    struct span text;
+    struct span name;  /* of the header field; of a multipart body its boundary */
+    struct span where; /* the host, for names of variables */
+    bool is_response;  /* it came from the origin */
+    bool is_callback;  /* of a URL: its path says that somebody signs in, so that "code" is a secret */
+};
+
+/* What a body is, by its media type and content. boundary of a multipart body is owned: mem_free name.ptr. */
+void secret_text_of_body(const struct record *record, enum http_role direction, struct span body,
+                         struct secret_text *out_text);
+void secret_text_of_field(const struct record *record, enum http_role direction, size_t i,
+                          struct secret_text *out_text);
+void secret_text_of_query(const struct record *record, struct secret_text *out_text);
+void secret_text_clear(struct secret_text *text);
+
+enum secret_place {
+    SECRET_PLACE_PAIR,   /* of a query or a form */
+    SECRET_PLACE_LEAF,   /* of JSON: a string */
+    SECRET_PLACE_NUMBER, /* of JSON */
+    SECRET_PLACE_PART,   /* of a multipart body */
+    SECRET_PLACE_FIELD,  /* the value of a header field, or what follows its scheme */
+    SECRET_PLACE_COOKIE,
+    SECRET_PLACE_BASIC, /* the credentials of Basic, as base64: value is what they stand for */
+};
+
+struct secret_leaf {
+    enum secret_place place;
+    struct span name;    /* decoded */
+    struct span value;   /* decoded */
+    struct span spelled; /* where the value stands in the text */
+};
+/* Each leaf in order; name and value are borrowed for the call. */
+void secret_text_each(const struct secret_text *text,
+                      void (*each)(void *self, const struct secret_leaf *leaf), void *self);
+
+#endif
