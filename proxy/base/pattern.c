@@ -3,6 +3,8 @@
  * later part, so nothing is ever tried twice. */
 #include "proxy/base/pattern.h"
 
+#include <assert.h>
+
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
@@ -187,20 +189,52 @@ static bool glob_match(const struct pattern *pattern, struct span subject)
     return true;
 }
 
+static int regex_run(const struct pattern *pattern, struct span subject, size_t from, pcre2_match_data *found)
+{
+    PCRE2_SPTR bytes = (PCRE2_SPTR)(subject.ptr != NULL ? subject.ptr : "");
+    int answer = pcre2_match(pattern->code, bytes, subject.len, from, 0, found, pattern->limits);
+
+    /* The JIT's stack is small and fixed; the interpreter has the heap, under its limit. */
+    if (answer == PCRE2_ERROR_JIT_STACKLIMIT)
+        answer = pcre2_match(pattern->code, bytes, subject.len, from, PCRE2_NO_JIT, found, pattern->limits);
+    return answer;
+}
+
 static bool regex_match(const struct pattern *pattern, struct span subject)
 {
     pcre2_match_data *found = pcre2_match_data_create(1, NULL);
-    PCRE2_SPTR bytes = (PCRE2_SPTR)(subject.ptr != NULL ? subject.ptr : "");
     int answer;
 
     if (found == NULL)
         return false;
-    answer = pcre2_match(pattern->code, bytes, subject.len, 0, 0, found, pattern->limits);
-    /* The JIT's stack is small and fixed; the interpreter has the heap, under its limit. */
-    if (answer == PCRE2_ERROR_JIT_STACKLIMIT)
-        answer = pcre2_match(pattern->code, bytes, subject.len, 0, PCRE2_NO_JIT, found, pattern->limits);
+    answer = regex_run(pattern, subject, 0, found);
     pcre2_match_data_free(found);
     return answer >= 0;
+}
+
+bool pattern_find(const struct pattern *pattern, struct span subject, size_t from, struct span *out_all,
+                  struct span *out_group)
+{
+    pcre2_match_data *found = pcre2_match_data_create(2, NULL);
+    const PCRE2_SIZE *ends;
+    bool has_found;
+    int pairs;
+
+    assert(pattern->code != NULL && from <= subject.len);
+    if (found == NULL)
+        return false;
+    ends = pcre2_get_ovector_pointer(found);
+    /* \K in a lookahead can put the beginning behind the end. */
+    pairs = regex_run(pattern, subject, from, found);
+    has_found = pairs >= 0 && ends[0] <= ends[1];
+    if (has_found) {
+        *out_all = span_sub(subject, ends[0], ends[1] - ends[0]);
+        *out_group = *out_all;
+        if (pairs != 1 && ends[2] != PCRE2_UNSET && ends[2] <= ends[3])
+            *out_group = span_sub(subject, ends[2], ends[3] - ends[2]);
+    }
+    pcre2_match_data_free(found);
+    return has_found;
 }
 
 bool pattern_match(const struct pattern *pattern, struct span subject)

@@ -34,6 +34,11 @@ void pattern_free(struct pattern *pattern); /* NULL is fine */
 
 bool pattern_match(const struct pattern *pattern, struct span subject);
 
+/* Where a regular expression first matches at or after from, which is at most subject.len; group is its first
+ * group, or all of the match where it has none or that took no part. */
+bool pattern_find(const struct pattern *pattern, struct span subject, size_t from, struct span *out_all,
+                  struct span *out_group);
+
 struct span pattern_text(const struct pattern *pattern); /* as it was given; borrowed */
 unsigned pattern_how(const struct pattern *pattern);
 
