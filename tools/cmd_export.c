@@ -82,7 +82,15 @@ static void say_report(const struct export_format *format, const char *path,
         strbuf_add_str(&out, " to ");
         text_add_shown(&out, span_of(path));
     }
-    strbuf_add_str(&out, "; values are as captured, passwords and tokens too: keep it secret\n");
+    if (report->is_hidden)
+        strbuf_add_str(&out, "; no known secret is in it\n");
+    else
+        strbuf_add_str(&out, "; values are as captured, passwords and tokens too: keep it secret\n");
+    if (report->values_path != NULL) {
+        strbuf_add_str(&out, "weir: values of secrets go to ");
+        text_add_shown(&out, span_of(report->values_path));
+        strbuf_add_str(&out, ", readable by its owner alone\n");
+    }
     fputs(strbuf_text(&out), stderr);
     strbuf_clear(&out);
 }
@@ -100,6 +108,8 @@ static bool write_export(const struct args *args, const struct export_format *fo
 {
     static const enum export_group groups[] = { EXPORT_BY_BOTH, EXPORT_BY_BOTH, EXPORT_BY_DOMAIN,
                                                 EXPORT_BY_ENDPOINT, EXPORT_CHRONOLOGICAL };
+    static const enum export_secrets secrets[] = { EXPORT_SECRETS_ENV, EXPORT_SECRETS_ENV,
+                                                   EXPORT_SECRETS_DROP, EXPORT_SECRETS_KEEP };
     const char *path = args->output != NULL && strcmp(args->output, "-") != 0 ? args->output : NULL;
     FILE *stream = stdout;
     struct export_options options = {
@@ -109,6 +119,8 @@ static bool write_export(const struct args *args, const struct export_format *fo
         .domain = args->domain,
         .max_example_bytes = EXPORT_MAX_EXAMPLE_BYTES,
         .keep_browser_headers = args->keep_browser_headers,
+        .secrets = secrets[args->secrets],
+        .secret_patterns = args->secret_patterns,
     };
     struct export_report report = { 0 };
     struct export_source source;

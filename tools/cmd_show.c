@@ -499,7 +499,8 @@ static bool show_curl(const struct showing *showing, struct err *err)
         return err_set(err, ERR_FOUND, "exchange %u as a curl command is %s", showing->record->seq,
                        export_reason_text(why));
     source_store_init(&source, showing->store, showing->session, NULL);
-    ok = curl_write(&source, showing->record, stdout, &losses, err);
+    /* Values and all: it is for whoever sits here, and sees them above as well. */
+    ok = curl_write(&source, showing->record, NULL, stdout, &losses, err);
     source_store_clear(&source);
     return ok;
 }

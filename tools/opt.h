@@ -59,7 +59,8 @@ struct args {
     const char *output, *name, *domain;
     bool messages; /* of show, with follow */
     const char *proto_descriptors;
-    int session_per;
+    int session_per, secrets;
+    const char *secret_patterns;
 
     struct arg_list hidden; /* owned: the texts of which argv shows asterisks */
     struct arg_list operands;

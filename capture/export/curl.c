@@ -7,9 +7,10 @@
 #include "capture/export/content.h"
 #include "capture/export/job.h"
 #include "capture/export/policy.h"
+#include "capture/export/secret_stream.h"
 #include "capture/export/shell.h"
+#include "capture/export/shell_bytes.h"
 #include "capture/export/text.h"
-#include "proxy/base/base64.h"
 #include "proxy/base/mem.h"
 #include "proxy/http/url.h"
 
@@ -25,10 +26,19 @@
 
 struct option {
     const char *name;
-    char *value; /* owned; NULL: the option has none */
+    char *value;             /* owned; NULL: the option has none */
+    struct secret_text part; /* the end of value, where it has names for its values */
+};
+
+/* As it was captured, or, where its content coding hid secrets, without that coding. */
+struct curl_body {
+    struct content content;
+    bool has_secrets, is_decoded;
 };
 
 struct command {
+    struct secrets *secrets; /* NULL: values are written as they are */
+    const struct record *record;
     struct option *options;
     size_t count, cap;
     size_t fields_bytes; /* of the header fields among them */
@@ -42,6 +52,15 @@ static void add_option(struct command *command, const char *name, struct span va
     }
     command->options[command->count++] =
         (struct option){ .name = name, .value = value.ptr != NULL ? mem_spandup(value) : NULL };
+}
+
+/* The last len bytes of the option that was added last are the text of part. */
+static void set_part(struct command *command, struct secret_text part, size_t len)
+{
+    struct option *option = &command->options[command->count - 1];
+
+    part.text = span_from(span_of(option->value), strlen(option->value) - len);
+    option->part = part;
 }
 
 static void add_flag(struct command *command, const char *name)
@@ -199,6 +218,8 @@ static void add_url(struct command *command, const struct record *record, struct
     add_option(command, "url", strbuf_span(&url));
     if (has_target)
         add_option(command, "request-target", strbuf_span(&target));
+    if (record->query.ptr != NULL)
+        set_part(command, secret_text_of_query(record), record->query.len);
     if (goes_elsewhere) {
         strbuf_add_str(&to, "::");
         strbuf_add(&to, record->origin_addr);
@@ -240,6 +261,10 @@ static void add_field(struct command *command, struct span name, struct span val
     strbuf_add_str(&line, value.len != 0 ? ": " : ";"); /* "Name:" would take it out */
     strbuf_add(&line, value);
     add_header(command, strbuf_span(&line));
+    set_part(command,
+             secret_text_of_field(command->record, HTTP_REQUEST,
+                                  &(struct record_field){ .name = name, .value = value }),
+             value.len);
     strbuf_clear(&line);
 }
 
@@ -258,7 +283,7 @@ static bool is_host_replaced(const struct record *record, struct span host)
 
 /* curl writes Host first, in its own spelling, unless it is taken out: then one may stand anywhere. */
 static void add_fields(struct command *command, const struct record *record, struct span authority,
-                       struct curl_losses *out_losses)
+                       const struct curl_body *body, struct curl_losses *out_losses)
 {
     const struct record_fields *fields = &record->request_headers;
     size_t first = 0, hosts = 0;
@@ -276,7 +301,9 @@ static void add_fields(struct command *command, const struct record *record, str
         const struct record_field *field = &fields->items[i];
         struct span value = field->value;
 
-        if (is_for_the_proxy(field->name))
+        if (is_for_the_proxy(field->name) ||
+            (body->has_secrets && span_ieq(field->name, SPAN("Content-Length"))) ||
+            (body->is_decoded && span_ieq(field->name, SPAN("Content-Encoding"))))
             continue;
         if (is_lost(field)) {
             out_losses->unfit_fields++;
@@ -343,6 +370,21 @@ static void write_buf(FILE *out, struct strbuf *text)
     strbuf_reset(text);
 }
 
+static void add_value(struct strbuf *line, const struct command *command, const struct option *option)
+{
+    struct secret_text before = { .kind = SECRET_TEXT_PLAIN, .text = span_of(option->value) };
+
+    if (command->secrets == NULL) {
+        shell_add_word(line, span_of(option->value));
+        return;
+    }
+    before.text.len -= option->part.text.len;
+    if (before.text.len != 0 || option->part.text.len == 0)
+        shell_add_secret_word(line, command->secrets, &before);
+    if (option->part.text.len != 0)
+        shell_add_secret_word(line, command->secrets, &option->part);
+}
+
 /* Up to the URL on one line, then a line an option. */
 static void write_options(FILE *out, const struct command *command, bool with_fields)
 {
@@ -367,7 +409,7 @@ static void write_options(FILE *out, const struct command *command, bool with_fi
         if (option->value != NULL) {
             if (!is_url)
                 strbuf_add_char(&line, ' ');
-            shell_add_word(&line, span_of(option->value));
+            add_value(&line, command, option);
         }
         is_behind_url = is_behind_url || is_url;
         write_buf(out, &line);
@@ -375,93 +417,125 @@ static void write_options(FILE *out, const struct command *command, bool with_fi
     strbuf_clear(&line);
 }
 
-/* Lines of base64 as they come. */
-struct base64_lines {
-    FILE *out;
-    unsigned char line[57]; /* makes 76 characters */
-    size_t len;
+struct put_to {
+    const struct command *command;
+    struct shell_bytes *bytes;
 };
 
-static void end_line(struct base64_lines *lines)
+/* No variable of bash holds a NUL. */
+static bool put_piece(void *self, const struct secret_piece *piece, struct err *err)
 {
-    char text[sizeof(lines->line) / 3 * 4 + 1];
-    size_t len = 0;
-
-    for (size_t at = 0; at < lines->len; at += 3, len += 4) {
-        size_t left = lines->len - at;
-        base64_group(lines->line + at, left < 3 ? (unsigned)left : 3, text + len);
-    }
-    text[len++] = '\n';
-    fwrite(text, 1, len, lines->out);
-    lines->len = 0;
-}
-
-static bool put_base64(void *self, struct span bytes, struct err *err)
-{
-    struct base64_lines *lines = self;
+    struct put_to *to = self;
+    struct strbuf mask = STRBUF_EMPTY;
 
     (void)err; /* the stream's error is looked at when everything is written */
-    while (bytes.len != 0) {
-        size_t room = sizeof(lines->line) - lines->len, len = bytes.len < room ? bytes.len : room;
-
-        memcpy(lines->line + lines->len, bytes.ptr, len);
-        lines->len += len;
-        bytes = span_from(bytes, len);
-        if (lines->len == sizeof(lines->line))
-            end_line(lines);
+    if (piece->secret == NULL) {
+        shell_bytes_put(to->bytes, piece->text);
+    } else if (memchr(piece->text.ptr, '\0', piece->text.len) == NULL) {
+        shell_bytes_put_variable(to->bytes, secrets_variable(to->command->secrets, piece));
+    } else {
+        secrets_add_mask(&mask, piece);
+        shell_bytes_put(to->bytes, strbuf_span(&mask));
+        strbuf_clear(&mask);
     }
     return true;
 }
 
-static bool write_base64(FILE *out, const struct export_source *source, const struct content *body,
-                         struct err *err)
+static void put_part(void *self, const struct secret_piece *piece)
 {
-    struct base64_lines lines = { .out = out };
-    bool ok = content_stream(source, body, put_base64, &lines, err);
+    struct err err; /* put_piece has none */
 
-    if (lines.len != 0)
-        end_line(&lines);
+    put_piece(self, piece, &err);
+}
+
+static bool put_bytes(void *self, struct span bytes, struct err *err)
+{
+    (void)err;
+    shell_bytes_put(self, bytes);
+    return true;
+}
+
+static bool write_bytes(struct shell_bytes *bytes, const struct command *command,
+                        const struct export_source *source, const struct curl_body *body, struct err *err)
+{
+    struct put_to to = { command, bytes };
+    struct secret_text front;
+    bool ok;
+
+    if (body->has_secrets) {
+        front = secret_text_of_body(command->record, HTTP_REQUEST, strbuf_span(&body->content.front));
+        ok = secret_stream(command->secrets, source, &body->content, &front, put_piece, &to, err);
+    } else {
+        ok = content_stream(source, &body->content, put_bytes, bytes, err);
+    }
+    shell_bytes_end(bytes);
     return ok;
 }
 
 static void write_fields_file(FILE *out, const struct command *command)
 {
-    struct base64_lines lines = { .out = out };
-    struct err err; /* put_base64 has none */
+    struct shell_bytes bytes = { .out = out, .word = "HEAD" };
+    struct put_to to = { command, &bytes };
 
-    fputs(" \\\n  -H @<(base64 -d <<'HEAD'\n", out);
+    fputs(" \\\n  -H @<(", out);
     for (size_t i = 0; i < command->count; i++) {
-        if (strcmp(command->options[i].name, "header") != 0)
+        const struct option *option = &command->options[i];
+        struct secret_text before = { .kind = SECRET_TEXT_PLAIN };
+
+        if (strcmp(option->name, "header") != 0)
             continue;
-        put_base64(&lines, span_of(command->options[i].value), &err);
-        put_base64(&lines, SPAN("\n"), &err);
+        before.text = span_of(option->value);
+        if (command->secrets == NULL) {
+            shell_bytes_put(&bytes, before.text);
+        } else {
+            before.text.len -= option->part.text.len;
+            secrets_split(command->secrets, &before, put_part, &to);
+            secrets_split(command->secrets, &option->part, put_part, &to);
+        }
+        shell_bytes_put(&bytes, SPAN("\n"));
     }
-    if (lines.len != 0)
-        end_line(&lines);
-    fputs("HEAD\n)", out);
+    shell_bytes_end(&bytes);
+    putc(')', out);
 }
 
-static void write_short_body(FILE *out, struct span body)
+static void write_short_body(FILE *out, const struct command *command, const struct curl_body *body)
 {
+    struct span bytes = strbuf_span(&body->content.front);
+    struct secret_text text = secret_text_of_body(command->record, HTTP_REQUEST, bytes);
     struct strbuf word = STRBUF_EMPTY;
 
     fputs(" \\\n  --data-raw ", out);
-    shell_add_word(&word, body);
+    if (body->has_secrets)
+        shell_add_secret_word(&word, command->secrets, &text);
+    else
+        shell_add_word(&word, bytes);
     strbuf_add_char(&word, '\n');
     write_buf(out, &word);
     strbuf_clear(&word);
 }
 
+static bool is_long(const struct content *body)
+{
+    return !body->is_whole || !body->is_text || body->front.len > MAX_BODY_BYTES;
+}
+
 /* Two here-documents in one pipeline would be read in an order that nobody remembers: with a long head the
  * body is a file, too. The pipe takes bash half the time and memory. */
 static bool write_command(const struct command *command, const struct export_source *source,
-                          const struct content *body, bool has_body, FILE *out, struct err *err)
+                          const struct curl_body *body, bool has_body, FILE *out, struct err *err)
 {
-    bool has_long_body = !body->is_whole || !body->is_text;
-    bool has_long_head = command->fields_bytes > MAX_FIELDS_BYTES;
+    bool has_long_head = command->fields_bytes > MAX_FIELDS_BYTES, has_long_body = is_long(&body->content);
+    bool is_piped = has_long_body && !has_long_head;
+    struct shell_bytes bytes = { .out = out, .word = "BODY" };
 
-    if (has_long_body && !has_long_head)
+    if (is_piped && body->has_secrets) {
+        fputs("{\n", out);
+        if (!write_bytes(&bytes, command, source, body, err))
+            return false;
+        fputs("} | ", out);
+    } else if (is_piped) {
         fputs("base64 -d <<'BODY' | ", out);
+    }
     fputs("curl -sS", out);
     write_options(out, command, !has_long_head);
     if (has_long_head)
@@ -471,13 +545,17 @@ static bool write_command(const struct command *command, const struct export_sou
         return true;
     }
     if (!has_long_body) {
-        write_short_body(out, strbuf_span(&body->front));
+        write_short_body(out, command, body);
         return true;
     }
-    fputs(has_long_head ? " \\\n  --data-binary @<(base64 -d <<'BODY'\n" : " \\\n  --data-binary @-\n", out);
-    if (!write_base64(out, source, body, err))
+    fputs(is_piped ? " \\\n  --data-binary @-\n" : " \\\n  --data-binary @<(", out);
+    if (is_piped && body->has_secrets)
+        return true;
+    bytes.is_open = is_piped;
+    if (!write_bytes(&bytes, command, source, body, err))
         return false;
-    fputs(has_long_head ? "BODY\n)\n" : "BODY\n", out);
+    if (!is_piped)
+        fputs(")\n", out);
     return true;
 }
 
@@ -493,32 +571,73 @@ static void write_losses(FILE *out, const struct curl_losses *losses, bool is_he
               out);
 }
 
-bool curl_write(const struct export_source *source, const struct record *record, FILE *out,
-                struct curl_losses *out_losses, struct err *err)
+static bool note_secret(void *self, const struct secret_piece *piece, struct err *err)
+{
+    bool *has_any = self;
+
+    (void)err; /* one is enough */
+    *has_any = *has_any || piece->secret != NULL;
+    return !*has_any;
+}
+
+static bool read_body(const struct export_source *source, const struct command *command,
+                      struct curl_body *out_body, struct err *err)
 {
     const struct record_fields as_it_is = { NULL, 0 };
+    const struct record *record = command->record;
+    struct curl_body body = { .has_secrets = false };
+    struct secret_text front;
+    bool ok;
+
+    if (command->secrets != NULL) {
+        if (!content_read(source, &record->request_body, &record->request_headers, SECRETS_MAX_TEXT,
+                          CONTENT_ALL, &body.content, err))
+            return false;
+        front = secret_text_of_body(record, HTTP_REQUEST, strbuf_span(&body.content.front));
+        body.is_decoded = body.content.encodings.len != 0;
+        ok = secret_stream(command->secrets, source, &body.content, &front, note_secret, &body.has_secrets,
+                           err);
+        if (body.has_secrets) {
+            *out_body = body;
+            return true;
+        }
+        content_clear(&body.content);
+        if (!ok)
+            return false;
+        body.is_decoded = false;
+    }
+    if (!content_read(source, &record->request_body, &as_it_is, MAX_BODY_BYTES, CONTENT_FRONT, &body.content,
+                      err))
+        return false;
+    *out_body = body;
+    return true;
+}
+
+bool curl_write(const struct export_source *source, const struct record *record, struct secrets *secrets,
+                FILE *out, struct curl_losses *out_losses, struct err *err)
+{
     struct curl_losses losses = { .has_trailers = record->request_trailers.count != 0 };
     bool has_body = record->request_body.bytes != 0 || is_chunked(record), ok;
     struct strbuf authority = STRBUF_EMPTY;
-    struct command command = { .count = 0 };
-    struct content body;
+    struct command command = { .secrets = secrets, .record = record };
+    struct curl_body body;
     struct span value;
 
-    if (!content_read(source, &record->request_body, &as_it_is, MAX_BODY_BYTES, CONTENT_FRONT, &body, err))
+    if (!read_body(source, &command, &body, err))
         return false;
     add_version(&command, record);
     if (record_find(&record->request_headers, SPAN("Accept-Encoding"), &value))
         add_flag(&command, "compressed"); /* sends what is given below, and decodes the answer */
     add_method(&command, record, has_body);
     add_url(&command, record, &authority);
-    add_fields(&command, record, strbuf_span(&authority), &losses);
+    add_fields(&command, record, strbuf_span(&authority), &body, &losses);
     add_absent(&command, record, has_body);
     write_losses(out, &losses, has_body && span_eq(record->method, SPAN("HEAD")));
     ok = write_command(&command, source, &body, has_body, out, err);
     *out_losses = losses;
     command_clear(&command);
     strbuf_clear(&authority);
-    content_clear(&body);
+    content_clear(&body.content);
     return ok;
 }
 
@@ -536,17 +655,24 @@ static void write_comment(FILE *out, const struct record *record)
         fputs("no response\n", out);
 }
 
-static void write_left_out(FILE *out, const struct record *record, enum export_reason why)
+static void write_left_out(struct export_job *job, const struct record *record, enum export_reason why)
 {
-    struct strbuf text = STRBUF_EMPTY, url = STRBUF_EMPTY;
+    struct strbuf text = STRBUF_EMPTY, url = STRBUF_EMPTY, masked = STRBUF_EMPTY;
+    struct secret_text of_url = { .kind = SECRET_TEXT_URL, .record = record };
 
     record_add_url(record, &url);
+    of_url.text = strbuf_span(&url);
+    if (job->secrets != NULL)
+        secrets_replace(job->secrets, &of_url, SECRET_STYLE_MASK, &masked);
+    else
+        strbuf_add(&masked, of_url.text);
     strbuf_add_str(&text, "# ");
     shell_add_comment(&text, record->method);
     strbuf_add_char(&text, ' ');
-    shell_add_comment(&text, strbuf_span(&url));
+    shell_add_comment(&text, strbuf_span(&masked));
     strbuf_printf(&text, "\n# %s\n", export_reason_text(why));
-    write_buf(out, &text);
+    write_buf(job->out, &text);
+    strbuf_clear(&masked);
     strbuf_clear(&text);
     strbuf_clear(&url);
 }
@@ -558,11 +684,11 @@ static bool write_exchange(struct export_job *job, const struct record *record, 
 
     write_comment(job->out, record);
     if (!curl_takes(record, &why)) {
-        write_left_out(job->out, record, why);
+        write_left_out(job, record, why);
         job_count_exchange(job, why, record);
         return true;
     }
-    if (!curl_write(job->source, record, job->out, &losses, err))
+    if (!curl_write(job->source, record, job->secrets, job->out, &losses, err))
         return false;
     if (losses.has_trailers)
         job_count_exchange(job, EXPORT_TRAILERS, record);
@@ -570,6 +696,25 @@ static bool write_exchange(struct export_job *job, const struct record *record, 
         job_count_exchange(job, EXPORT_HEADER_UNFIT, record);
     job->report->written++;
     return true;
+}
+
+/* An unset variable stops the script: a request without its token would only be refused. */
+static void write_how_values_come(struct export_job *job)
+{
+    const char *slash = job->values_path != NULL ? strrchr(job->values_path, '/') : NULL;
+    struct strbuf word = STRBUF_EMPTY;
+
+    fputs("# Secrets are variables: ", job->out);
+    if (job->values_path != NULL) {
+        shell_add_word(&word, span_of(slash != NULL ? slash + 1 : job->values_path));
+        fprintf(job->out,
+                "their values are in the file beside this one.\nset -u\n"
+                ". \"$(dirname -- \"${BASH_SOURCE[0]}\")\"/%s\n",
+                strbuf_text(&word));
+    } else {
+        fputs("set them; 'weir export environment' has the values.\nset -u\n", job->out);
+    }
+    strbuf_clear(&word);
 }
 
 bool export_curl(struct export_job *job, struct err *err)
@@ -585,6 +730,8 @@ bool export_curl(struct export_job *job, struct err *err)
             "# Content-Length, too: whoever changes a body changes it with it, or takes it out.\n",
             strbuf_text(&name));
     strbuf_clear(&name);
+    if (job->secrets != NULL)
+        write_how_values_come(job);
     if (!source->rewind(source->self, err))
         return false;
     while (true) {

@@ -15,6 +15,10 @@
  * - the other fields that concern one hop are sent as the client sent them, also where weir, being a hop, did
  *   not pass them on.
  *
+ * Without secrets, their places are shell variables of bash ("$apiShopBearer"): then a body with one in it
+ * has no Content-Length, which curl adds, and one whose content coding hides a secret is sent without that
+ * coding.
+ *
  * The request only: curl reads the answer by its own rules. It waits for the body of an answer to a HEAD that
  * had a body itself, for which there is no switch: that command gives up after 10 s. */
 #ifndef WEIR_CAPTURE_EXPORT_CURL_H
@@ -24,6 +28,7 @@
 #include <stdio.h>
 
 #include "capture/export/export.h"
+#include "capture/export/secrets.h"
 
 /* Whether a request is there whole and can be sent again at all; if not, why. */
 bool curl_takes(const struct record *record, enum export_reason *out_why);
@@ -34,9 +39,10 @@ struct curl_losses {
     unsigned unfit_fields;
 };
 
-/* The command, a line feed behind it; lines that begin with '#' before it tell what is lost. Only for what
- * curl_takes takes. Memory does not grow with the body. Fails when the store does. */
-bool curl_write(const struct export_source *source, const struct record *record, FILE *out,
-                struct curl_losses *out_losses, struct err *err);
+/* The command, a line feed behind it; secrets NULL: with all values as they are; lines that begin with '#'
+ * before it tell what is lost. Only for what curl_takes takes. Memory does not grow with the body. Fails when
+ * the store does. */
+bool curl_write(const struct export_source *source, const struct record *record, struct secrets *secrets,
+                FILE *out, struct curl_losses *out_losses, struct err *err);
 
 #endif

@@ -1,5 +1,5 @@
-/* The base URL variables of a collection as a Postman environment, for whoever runs it against another place.
- */
+/* The variables of exports as a Postman environment: base URLs, for whoever runs a collection against another
+ * place, and the values of secrets, for whoever may have them. */
 #include "capture/export/digest.h"
 #include "capture/export/job.h"
 #include "capture/export/json_out.h"
@@ -17,10 +17,29 @@ static void write_value(struct json_out *json, const struct survey_origin *origi
     jout_close(json);
 }
 
+struct secret_values {
+    struct json_out *json;
+    bool is_dropped;
+};
+
+static void write_secret(void *self, const char *name, struct span value, const struct secret *secret)
+{
+    struct secret_values *values = self;
+
+    (void)secret;
+    jout_open_object(values->json);
+    jout_member_str(values->json, "key", name);
+    jout_member_bytes(values->json, "value", values->is_dropped ? SPAN("") : value);
+    jout_member_str(values->json, "type", "secret");
+    jout_member_bool(values->json, "enabled", true);
+    jout_close(values->json);
+}
+
 bool export_environment(struct export_job *job, struct err *err)
 {
     const struct session_row *session = job->source->session;
     struct json_out json;
+    struct secret_values secrets = { &json, job->options->secrets == EXPORT_SECRETS_DROP };
     struct survey survey;
     char id[DIGEST_UUID_BYTES], time[TEXT_TIME_BYTES];
     char *name;
@@ -42,6 +61,7 @@ bool export_environment(struct export_job *job, struct err *err)
     jout_open_array(&json);
     for (const struct survey_origin *origin = survey.origins; origin != NULL; origin = origin->hh.next)
         write_value(&json, origin);
+    secrets_each_variable(job->secrets, false, write_secret, &secrets);
     jout_close(&json);
     jout_member_str(&json, "_postman_variable_scope", "environment");
     jout_member_str(&json, "_postman_exported_at", time);

@@ -4,23 +4,30 @@
 #include <stdarg.h>
 
 #include "capture/export/job.h"
+#include "capture/export/secret_gate.h"
+#include "capture/export/shell.h"
+#include "capture/export/source_masked.h"
 #include "proxy/base/mem.h"
 
 const struct export_format export_formats[] = {
     { "collection", "a Postman collection (v2.1.0) that newman replays", ".postman_collection.json",
-      export_collection },
-    { "environment", "a Postman environment with the base URL of each host", ".postman_environment.json",
-      export_environment },
-    { "har", "an HTTP archive (HAR 1.2)", ".har", export_har },
-    { "curl", "a bash script with a curl command for each request, byte for byte", ".sh", export_curl },
-    { "jsonl", "every exchange as JSON, one a line, for jq and scripts", ".jsonl", export_jsonl },
-    { "http", "a .http file for VS Code's REST Client and JetBrains' HTTP Client", ".http", export_http },
+      EXPORT_HIDES_NOTHING, export_collection },
+    { "environment", "a Postman environment: the base URL of each host, and secrets",
+      ".postman_environment.json", EXPORT_HOLDS_VARIABLES, export_environment },
+    { "har", "an HTTP archive (HAR 1.2)", ".har", EXPORT_HIDES_BY_MASK, export_har },
+    { "curl", "a bash script with a curl command for each request, byte for byte", ".sh",
+      EXPORT_HIDES_BY_NAME, export_curl },
+    { "jsonl", "every exchange as JSON, one a line, for jq and scripts", ".jsonl", EXPORT_HIDES_BY_MASK,
+      export_jsonl },
+    { "http", "a .http file for VS Code's REST Client and JetBrains' HTTP Client", ".http",
+      EXPORT_HIDES_BY_MASK, export_http },
     { "cookies-netscape", "cookies.txt for curl, wget, yt-dlp and Python", ".cookies.txt",
-      export_cookies_netscape },
-    { "cookies-tough", "a cookie jar for newman and tough-cookie", ".cookies.json", export_cookies_tough },
-    { "cookies-playwright", "a storageState for Playwright", ".storage-state.json",
+      EXPORT_HIDES_NOTHING, export_cookies_netscape },
+    { "cookies-tough", "a cookie jar for newman and tough-cookie", ".cookies.json", EXPORT_HIDES_NOTHING,
+      export_cookies_tough },
+    { "cookies-playwright", "a storageState for Playwright", ".storage-state.json", EXPORT_HIDES_NOTHING,
       export_cookies_playwright },
-    { NULL, NULL, NULL, NULL },
+    { NULL, NULL, NULL, EXPORT_HIDES_NOTHING, NULL },
 };
 
 const struct export_format *export_find_format(const char *name)
@@ -94,6 +101,7 @@ const char *export_reason_text(enum export_reason reason)
 void export_report_clear(struct export_report *report)
 {
     mem_free(report->files_path);
+    mem_free(report->values_path);
     *report = (struct export_report){ .considered = 0 };
 }
 
@@ -114,42 +122,159 @@ void job_count_exchange(struct export_job *job, enum export_reason reason, const
     job_count(job, reason, "exchange %u", record->seq);
 }
 
+/* --- secrets ------------------------------------------------------------------------------------------- */
+
+/* Names of base URLs, in every format: a secret's is the same in all of them. */
+static bool is_reserved(void *self, const char *name)
+{
+    (void)self;
+    return strstr(name, "aseUrl") != NULL;
+}
+
+static bool knows_secrets(const struct export_options *options)
+{
+    return options->format->hiding == EXPORT_HOLDS_VARIABLES ||
+           (options->format->hiding != EXPORT_HIDES_NOTHING && options->secrets != EXPORT_SECRETS_KEEP);
+}
+
+/* Whether no secret may be in what is written. */
+static bool is_guarded(const struct export_options *options)
+{
+    return knows_secrets(options) &&
+           (options->format->hiding != EXPORT_HOLDS_VARIABLES || options->secrets == EXPORT_SECRETS_DROP);
+}
+
+static bool collect(struct export_job *job, struct err *err)
+{
+    const struct export_options *options = job->options;
+
+    job->secrets = secrets_new();
+    if ((options->secret_patterns != NULL &&
+         !secrets_load_patterns(job->secrets, options->secret_patterns, err)) ||
+        !secrets_collect(job->secrets, job->source, err))
+        return false;
+    secrets_seal(job->secrets, is_reserved, NULL);
+    return true;
+}
+
+static bool pass_gate(void *self, FILE *file, const char *what, struct err *err)
+{
+    return secret_gate_pass(self, file, what, err);
+}
+
+/* The format's own work, between two passes over secrets: one that learns them, one that looks for them. */
+static bool write_format(struct export_job *job, struct err *err)
+{
+    const struct export_options *options = job->options;
+    struct export_source masked = { .self = NULL };
+    bool ok = true;
+
+    if (knows_secrets(options) && !collect(job, err))
+        return false;
+    if (is_guarded(options) && job->files != NULL)
+        files_set_check(job->files, pass_gate, job->secrets);
+    if (is_guarded(options) && options->format->hiding == EXPORT_HIDES_BY_MASK) {
+        source_masked_init(&masked, job->source, job->secrets);
+        job->source = &masked;
+    }
+    ok = options->format->write(job, err);
+    source_masked_clear(&masked);
+    if (ok && (fflush(job->out) != 0 || ferror(job->out)))
+        ok = err_sys(err, errno, "can't write the export");
+    if (ok && is_guarded(options))
+        ok = secret_gate_pass(job->secrets, job->out, "the export", err);
+    job->report->is_hidden = is_guarded(options);
+    return ok;
+}
+
+/* --- where to ------------------------------------------------------------------------------------------ */
+
+static bool copy_out(FILE *from, FILE *to, struct err *err)
+{
+    char bytes[16 * 1024];
+    size_t len;
+
+    rewind(from);
+    while ((len = fread(bytes, 1, sizeof bytes, from)) != 0)
+        if (fwrite(bytes, 1, len, to) != len)
+            break;
+    if (ferror(from) || fflush(to) != 0 || ferror(to))
+        return err_sys(err, errno, "can't write the export");
+    return true;
+}
+
 bool export_to_stream(const struct export_source *source, const struct export_options *options, FILE *stream,
                       struct export_report *out_report, struct err *err)
 {
     struct export_job job = { .source = source, .options = options, .out = stream, .report = out_report };
+    bool ok;
 
     *out_report = (struct export_report){ .considered = 0 };
-    if (!options->format->write(&job, err))
-        return false;
-    if (fflush(stream) != 0 || ferror(stream))
-        return err_sys(err, errno, "can't write the export");
-    return true;
+    if (is_guarded(options)) {
+        job.out = files_temporary(err);
+        if (job.out == NULL)
+            return false;
+    }
+    ok = write_format(&job, err) && (job.out == stream || copy_out(job.out, stream, err));
+    if (job.out != stream)
+        fclose(job.out);
+    secrets_free(job.secrets);
+    return ok;
+}
+
+/* "shop.sh" has "shop.env". */
+static char *values_path(const char *path)
+{
+    struct span stem = span_of(path);
+
+    if (span_ends(stem, SPAN(".sh")))
+        stem.len -= 3;
+    return mem_printf("%.*s.env", SPAN_ARG(stem));
+}
+
+/* Both or none: the values first, since without them the export is of no use. */
+static bool commit(struct export_job *job, struct outfile *out, const char *values, struct err *err)
+{
+    struct outfile file;
+
+    if (values != NULL) {
+        if (!outfile_open(&file, values, err))
+            return false;
+        shell_write_values(file.file, job->secrets, job->options->secrets == EXPORT_SECRETS_DROP);
+        if (!outfile_commit(&file, err))
+            return false;
+    }
+    return outfile_commit(out, err);
 }
 
 bool export_to_file(const struct export_source *source, const struct export_options *options,
                     const char *path, struct export_report *out_report, struct err *err)
 {
     struct export_job job = { .source = source, .options = options, .report = out_report };
+    char *values =
+        knows_secrets(options) && options->format->hiding == EXPORT_HIDES_BY_NAME ? values_path(path) : NULL;
     struct outfile out;
     bool ok = false;
 
     *out_report = (struct export_report){ .considered = 0 };
-    if (!outfile_open(&out, path, err))
+    if (!outfile_open(&out, path, err)) {
+        mem_free(values);
         return false;
-    job.out = out.file;
-    job.files = files_new(path);
-    if (!options->format->write(&job, err)) {
-        outfile_abandon(&out);
-        goto out;
     }
-    ok = outfile_commit(&out, err);
+    job.out = out.file;
+    job.values_path = values;
+    job.files = files_new(path);
+    ok = write_format(&job, err) && commit(&job, &out, values, err);
     if (ok) {
         files_keep(job.files);
         out_report->has_files = !files_is_empty(job.files);
         out_report->files_path = mem_strdup(files_path(job.files));
+        out_report->values_path = values;
+        values = NULL;
     }
-out:
+    outfile_abandon(&out);
     files_free(job.files);
+    secrets_free(job.secrets);
+    mem_free(values);
     return ok;
 }

@@ -1,9 +1,10 @@
 /* export: writes a session in a format that another tool reads.
  *
  * Each format is one file and one row of export_formats. An export to a file is written beside it (0600) and
- * takes its place when it is whole and on disk; one that fails leaves what was there. Values are written as
- * they were captured, secrets included: saying so is the command's. Memory does not grow with the session but
- * for a few bytes an exchange. The same session and options give the same bytes. One thread. */
+ * takes its place when it is whole and on disk; one that fails leaves what was there. Before that, what was
+ * written is read again and searched for secrets (secret_gate.h), also on its way to a stream. Memory does
+ * not grow with the session but for a few bytes an exchange, and the secrets it has. The same session and
+ * options give the same bytes. One thread. */
 #ifndef WEIR_CAPTURE_EXPORT_EXPORT_H
 #define WEIR_CAPTURE_EXPORT_EXPORT_H
 
@@ -17,10 +18,19 @@
 
 struct export_job;
 
+/* What a format does with secrets, unless they are to be kept. */
+enum export_hiding {
+    EXPORT_HIDES_NOTHING,   /* they are what it is for, or it has no way yet */
+    EXPORT_HIDES_BY_MASK,   /* REDACTED_name */
+    EXPORT_HIDES_BY_NAME,   /* variables, whose values are in a file beside it */
+    EXPORT_HOLDS_VARIABLES, /* it is that file */
+};
+
 struct export_format {
     const char *name;      /* NULL ends the table */
     const char *what;      /* for help */
     const char *file_name; /* what follows a name of the user's choice: ".har" */
+    enum export_hiding hiding;
     bool (*write)(struct export_job *job, struct err *err);
 };
 extern const struct export_format export_formats[];
@@ -30,6 +40,12 @@ enum export_group { EXPORT_BY_BOTH, EXPORT_BY_DOMAIN, EXPORT_BY_ENDPOINT, EXPORT
 /* "both", "domain", "endpoint", "chronological". ERR_USAGE. */
 bool export_parse_group(const char *text, enum export_group *out_group, struct err *err);
 
+enum export_secrets {
+    EXPORT_SECRETS_ENV,  /* values in a file beside the export alone */
+    EXPORT_SECRETS_DROP, /* and there empty */
+    EXPORT_SECRETS_KEEP, /* everything as it was captured */
+};
+
 struct export_options {
     const struct export_format *format;
     enum export_group group;    /* collection, environment */
@@ -37,6 +53,8 @@ struct export_options {
     const char *domain;         /* cookies: see jar_scope_parse; NULL: all */
     uint64_t max_example_bytes; /* of a response's body */
     bool keep_browser_headers;  /* collection: browser noise is sent too */
+    enum export_secrets secrets;
+    const char *secret_patterns; /* a file: see secret_patterns.h; NULL: none */
 };
 /* The most of a response's body that is kept as an example: more is no help to a reader. */
 #define EXPORT_MAX_EXAMPLE_BYTES (256 * 1024)
@@ -84,15 +102,19 @@ struct export_report {
         uint64_t count;
         char first[80]; /* the first one: "exchange 17", "cookie sid of shop.test" */
     } reasons[EXPORT_REASON_COUNT];
-    bool has_files;   /* bodies lie beside the export, in files_path */
-    char *files_path; /* owned; export_report_clear */
+    bool has_files;    /* bodies lie beside the export, in files_path */
+    char *files_path;  /* owned; export_report_clear */
+    bool is_hidden;    /* no secret is in it */
+    char *values_path; /* owned; where their values are; NULL: nowhere */
 };
 void export_report_clear(struct export_report *report);
 
-/* out_report is the caller's to clear, whether it succeeds or not. */
+/* out_report is the caller's to clear, whether it succeeds or not. ERR_LEAK: a secret would have been in it,
+ * and nothing is written. ERR_LIMIT: there are too many to know them all. */
 bool export_to_file(const struct export_source *source, const struct export_options *options,
                     const char *path, struct export_report *out_report, struct err *err);
-/* The same, at once, to a stream that is left open; nothing lies beside it. */
+/* The same, at once, to a stream that is left open; nothing lies beside it. Where secrets are hidden, it is
+ * made in a file that has no name first. */
 bool export_to_stream(const struct export_source *source, const struct export_options *options, FILE *stream,
                       struct export_report *out_report, struct err *err);
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -32,7 +33,7 @@ bool outfile_open(struct outfile *out, const char *path, struct err *err)
     for (unsigned attempt = 0; attempt < 100 && fd < 0; attempt++) {
         mem_free(out->temporary);
         out->temporary = mem_printf("%s.%ld-%u.tmp", path, (long)getpid(), attempt);
-        fd = open(out->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+        fd = open(out->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (fd < 0 && errno != EEXIST)
             break;
     }
@@ -43,7 +44,7 @@ bool outfile_open(struct outfile *out, const char *path, struct err *err)
         *out = (struct outfile){ .file = NULL };
         return false;
     }
-    out->file = fdopen(fd, "w");
+    out->file = fdopen(fd, "w+");
     setvbuf(out->file, NULL, _IOFBF, WRITE_BUFFER_BYTES);
     return true;
 }
@@ -98,6 +99,20 @@ void outfile_abandon(struct outfile *out)
     *out = (struct outfile){ .file = NULL };
 }
 
+FILE *files_temporary(struct err *err)
+{
+    const char *folder = getenv("TMPDIR");
+    int fd = open(folder != NULL && *folder == '/' ? folder : "/tmp", O_TMPFILE | O_RDWR | O_EXCL | O_CLOEXEC,
+                  0600);
+    FILE *file = fd >= 0 ? fdopen(fd, "w+") : tmpfile(); /* not every file system can do the former */
+
+    if (file == NULL)
+        err_sys(err, errno, "can't make a temporary file");
+    else
+        setvbuf(file, NULL, _IOFBF, WRITE_BUFFER_BYTES);
+    return file;
+}
+
 /* --- the folder beside --------------------------------------------------------------------------------- */
 
 struct files {
@@ -108,6 +123,8 @@ struct files {
     size_t added_count, added_cap;
     struct outfile current;
     struct digest *digest;
+    bool (*check)(void *self, FILE *file, const char *what, struct err *err); /* NULL: none */
+    void *check_self;
 };
 
 struct files *files_new(const char *path)
@@ -147,6 +164,13 @@ void files_free(struct files *files)
 void files_keep(struct files *files)
 {
     files->is_kept = true;
+}
+
+void files_set_check(struct files *files,
+                     bool (*check)(void *self, FILE *file, const char *what, struct err *err), void *self)
+{
+    files->check = check;
+    files->check_self = self;
 }
 
 const char *files_path(const struct files *files)
@@ -207,6 +231,9 @@ bool files_end(struct files *files, struct span name, char **out_name, struct er
             harmless[len++] = c;
     }
     harmless[len] = '\0';
+    if (files->check != NULL && fflush(files->current.file) == 0 &&
+        !files->check(files->check_self, files->current.file, "a body beside the export", err))
+        return false;
     digest_hex(files->digest, hex);
     digest_free(files->digest);
     files->digest = NULL;

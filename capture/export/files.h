@@ -21,6 +21,10 @@ bool outfile_open(struct outfile *out, const char *path, struct err *err);
 bool outfile_commit(struct outfile *out, struct err *err);
 void outfile_abandon(struct outfile *out); /* an empty one is fine */
 
+/* One that has no name, 0600, in $TMPDIR or /tmp: to be read again by who wrote it. The caller's to fclose;
+ * NULL: ERR_SYS. */
+FILE *files_temporary(struct err *err);
+
 struct files;
 
 /* For the export at path: "shop.postman_collection.json" has "shop.files". Nothing is made until the first
@@ -29,6 +33,9 @@ struct files *files_new(const char *path);
 /* Removes what was added, unless files_keep was called. */
 void files_free(struct files *files); /* NULL is fine */
 void files_keep(struct files *files);
+/* Asked about each file before it gets its name: file is flushed and can be read. */
+void files_set_check(struct files *files,
+                     bool (*check)(void *self, FILE *file, const char *what, struct err *err), void *self);
 const char *files_path(const struct files *files);
 bool files_is_empty(const struct files *files);
 

@@ -4,6 +4,7 @@
 
 #include "capture/export/export.h"
 #include "capture/export/files.h"
+#include "capture/export/secrets.h"
 #include "capture/record.h"
 
 struct export_job {
@@ -12,6 +13,8 @@ struct export_job {
     FILE *out;           /* errors are looked at when the format is done */
     struct files *files; /* bodies beside the export; NULL: there is no such place */
     struct export_report *report;
+    struct secrets *secrets; /* sealed; NULL: all values stay as they are */
+    const char *values_path; /* where those of variables will be; NULL: nowhere */
 };
 
 /* Counts; what names the first one. */

@@ -20,24 +20,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "capture/export/secret_form.h"
 #include "proxy/base/span.h"
 
 /* A shorter value says nothing: it would be found everywhere. */
 #define SECRET_MATCH_MIN 4
 /* No longer value is known: a longer one is for its owner to cut. */
 #define SECRET_MATCH_MAX (64 * 1024)
-
-enum secret_form {
-    SECRET_RAW,
-    SECRET_PERCENT,
-    SECRET_FORM, /* '+' is a blank */
-    SECRET_ESCAPED,
-    SECRET_ESCAPED_TWICE,
-    SECRET_HTML,
-    SECRET_LATIN1,
-    SECRET_BASE64,
-    SECRET_FORM_COUNT,
-};
 
 struct secret_match;
 
@@ -57,7 +46,7 @@ bool secret_match_find(const struct secret_match *match, struct span text, size_
                        struct secret_found *out_found);
 
 /* The same over text that comes in pieces: what could be the beginning of a value is kept until more comes,
- * at most SECRET_MATCH_MAX times 12 bytes. */
+ * twice what the longest value may take, and 256 KiB. */
 struct secret_scan;
 /* on_text and on_found are called in order and together give all bytes once; on_text may be NULL. at is
  * counted from the beginning; spelled is borrowed for the call. on_found returns false to stop. */

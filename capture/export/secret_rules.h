@@ -40,8 +40,9 @@ enum secret_reach {
  * - Numbers of JSON are secrets only as PINs and passwords: {"max_tokens": 4096} is none.
  * - Text with blanks from an origin is words for a person, whatever it is called.
  * - Everywhere: 8 bytes and more (passwords: 6) of more than one class of characters (lower, upper, digits,
- *   others), that are no URL, path, host, date, version or locale; of one class, 20 and more (passwords and
- *   digits: 12). Everything else: here. */
+ *   others), that are no URL, path, host, date, number, word or list of words; those of Authorization, keys
+ * of APIs and passwords may be words with '-' or '_' between them. Of one class: 20 and more, 12 of digits
+ * and where the place leaves no doubt. Everything else: here. */
 enum secret_reach secret_rules_judge(const struct secret_text *text, const struct secret_leaf *leaf,
                                      enum secret_kind *out_kind);
 

@@ -20,40 +20,40 @@ enum secret_text_kind {
     SECRET_TEXT_MULTIPART,
 };
 
-struct secret_text {
+struct secret_text { /* all borrowed */
     enum secret_text_kind kind;
     struct span text;
-    struct span name;  /* of the header field; of a multipart body its boundary */
-    struct span where; /* the host, for names of variables */
-    bool is_response;  /* it came from the origin */
-    bool is_callback;  /* of a URL: its path says that somebody signs in, so that "code" is a secret */
+    struct span name;            /* of a field its name, of a multipart body its Content-Type */
+    const struct record *record; /* NULL: none; for names of variables */
+    bool is_response;            /* it came from the origin */
 };
 
-/* What a body is, by its media type and content. boundary of a multipart body is owned: mem_free name.ptr. */
-void secret_text_of_body(const struct record *record, enum http_role direction, struct span body,
-                         struct secret_text *out_text);
-void secret_text_of_field(const struct record *record, enum http_role direction, size_t i,
-                          struct secret_text *out_text);
-void secret_text_of_query(const struct record *record, struct secret_text *out_text);
-void secret_text_clear(struct secret_text *text);
+/* What a body is, by its media type and its first byte. */
+struct secret_text secret_text_of_body(const struct record *record, enum http_role direction,
+                                       struct span body);
+struct secret_text secret_text_of_field(const struct record *record, enum http_role direction,
+                                        const struct record_field *field);
+struct secret_text secret_text_of_message(const struct record *record, enum http_role direction,
+                                          struct span payload);
+struct secret_text secret_text_of_query(const struct record *record);
 
 enum secret_place {
     SECRET_PLACE_PAIR,   /* of a query or a form */
     SECRET_PLACE_LEAF,   /* of JSON: a string */
     SECRET_PLACE_NUMBER, /* of JSON */
     SECRET_PLACE_PART,   /* of a multipart body */
-    SECRET_PLACE_FIELD,  /* the value of a header field, or what follows its scheme */
+    SECRET_PLACE_FIELD,  /* the value of a header field */
+    SECRET_PLACE_AUTH,   /* what follows the scheme in an Authorization field; name: the scheme */
     SECRET_PLACE_COOKIE,
-    SECRET_PLACE_BASIC, /* the credentials of Basic, as base64: value is what they stand for */
 };
 
 struct secret_leaf {
     enum secret_place place;
-    struct span name;    /* decoded */
-    struct span value;   /* decoded */
-    struct span spelled; /* where the value stands in the text */
+    struct span name, value; /* decoded */
+    struct span spelled;     /* where the value stands in the text; ptr NULL: inside another leaf, encoded */
 };
-/* Each leaf in order; name and value are borrowed for the call. */
+/* Each leaf in order; name and value are borrowed for the call. A leaf that is JSON or a URL itself is
+ * followed by its own leaves, and Basic credentials by their password. */
 void secret_text_each(const struct secret_text *text,
                       void (*each)(void *self, const struct secret_leaf *leaf), void *self);
 

@@ -9,7 +9,7 @@
  * What is looked at: all of heads and query; of a body, decoded, and of each message, the first
  * SECRETS_MAX_TEXT bytes. Beyond them known values are still found, but no new ones.
  *
- * Memory: values are kept, at most SECRETS_MAX_BYTES of them, and about 150 bytes a secret for at most
+ * Memory: values are kept, at most SECRETS_MAX_BYTES of them, and about 300 bytes a secret for at most
  * SECRETS_MAX_COUNT; a session with more fails with ERR_LIMIT, since half a list would be a leak. Values over
  * SECRET_MATCH_MAX are secrets in their places only. One thread. */
 #ifndef WEIR_CAPTURE_EXPORT_SECRETS_H
@@ -25,8 +25,8 @@
 #include "proxy/base/err.h"
 #include "proxy/base/strbuf.h"
 
-#define SECRETS_MAX_COUNT 250000
-#define SECRETS_MAX_BYTES (24u * 1024 * 1024)
+#define SECRETS_MAX_COUNT 150000
+#define SECRETS_MAX_BYTES (16u * 1024 * 1024)
 #define SECRETS_MAX_TEXT  (4u * 1024 * 1024)
 
 struct secret {
@@ -50,7 +50,7 @@ bool secrets_collect(struct secrets *secrets, const struct export_source *source
 bool secrets_add_text(struct secrets *secrets, const struct secret_text *text, struct err *err);
 
 /* Ends the pass: gives names and prepares finding. is_taken (NULL: nothing is) says which names are not free:
- * base URLs, literals of the traffic. */
+ * base URLs, literals of the traffic. It is asked again for names of spellings, so self outlives secrets. */
 void secrets_seal(struct secrets *secrets, bool (*is_taken)(void *self, const char *name), void *self);
 
 size_t secrets_count(const struct secrets *secrets);
@@ -58,6 +58,9 @@ const struct secret *secrets_at(const struct secrets *secrets, size_t i); /* in 
 /* Of those that are secrets everywhere; borrowed. Its indices are for secrets_of_match. */
 const struct secret_match *secrets_match(const struct secrets *secrets);
 const struct secret *secrets_of_match(const struct secrets *secrets, size_t value);
+
+/* The secret with that value, everywhere or not; NULL: none. */
+const struct secret *secrets_find(const struct secrets *secrets, struct span value);
 
 /* --- text without secrets ------------------------------------------------------------------------------ */
 
@@ -72,6 +75,15 @@ void secrets_split(const struct secrets *secrets, const struct secret_text *text
                    void (*each)(void *self, const struct secret_piece *piece), void *self);
 bool secrets_are_in(const struct secrets *secrets, const struct secret_text *text);
 
+/* Those of them that are secrets by their place alone, in order, for who reads the text in pieces. The
+ * caller's, to mem_free; NULL: none. */
+struct secret_range {
+    size_t at, len;
+    struct secret_piece piece;
+};
+struct secret_range *secrets_find_places(const struct secrets *secrets, const struct secret_text *text,
+                                         size_t *out_count);
+
 /* What stands for a secret. A mask is made of letters, digits and '_' alone, so that it is itself in JSON,
  * URLs, header fields, cookies, forms and file names, and is never escaped or parsed into something else:
  * REDACTED_apiShopBearer. */
@@ -82,14 +94,17 @@ enum secret_style { SECRET_STYLE_MASK, SECRET_STYLE_VARIABLE /* {{apiShopBearer}
 void secrets_replace(struct secrets *secrets, const struct secret_text *text, enum secret_style style,
                      struct strbuf *out);
 
+void secrets_add_mask(struct strbuf *out, const struct secret_piece *piece);
+
 /* The variable that holds exactly the text of that piece: the secret's own name where it stands as it is,
  * "apiShopPassword_percent" and the like for another spelling (then "_2": two may differ). Borrowed while
  * secrets is. Spellings beyond SECRETS_MAX_SPELLINGS share the secret's own name, whose value is not theirs.
  */
 #define SECRETS_MAX_SPELLINGS 10000
 const char *secrets_variable(struct secrets *secrets, const struct secret_piece *piece);
-/* All secrets in order, each followed by the spellings that were asked for. */
-void secrets_each_variable(const struct secrets *secrets,
+/* All secrets in order, then the spellings that were asked for; or only_used: of both those alone that were
+ * asked for. */
+void secrets_each_variable(const struct secrets *secrets, bool only_used,
                            void (*each)(void *self, const char *name, struct span value,
                                         const struct secret *secret),
                            void *self);

@@ -69,6 +69,56 @@ void shell_add_word(struct strbuf *out, struct span bytes)
     }
 }
 
+struct wording {
+    struct strbuf *out;
+    struct secrets *secrets;
+};
+
+static void add_piece(void *self, const struct secret_piece *piece)
+{
+    struct wording *wording = self;
+
+    if (piece->secret == NULL)
+        shell_add_word(wording->out, piece->text);
+    else
+        strbuf_printf(wording->out, "\"$%s\"", secrets_variable(wording->secrets, piece));
+}
+
+void shell_add_secret_word(struct strbuf *out, struct secrets *secrets, const struct secret_text *text)
+{
+    struct wording wording = { out, secrets };
+
+    if (text->text.len == 0)
+        shell_add_word(out, text->text);
+    else
+        secrets_split(secrets, text, add_piece, &wording);
+}
+
+struct values {
+    FILE *out;
+    bool as_empty;
+};
+
+static void write_value(void *self, const char *name, struct span value, const struct secret *secret)
+{
+    struct values *values = self;
+    struct strbuf line = STRBUF_EMPTY;
+
+    (void)secret;
+    strbuf_printf(&line, "%s=", name);
+    shell_add_word(&line, values->as_empty ? SPAN("") : value);
+    fprintf(values->out, "%s\n", strbuf_text(&line));
+    strbuf_clear(&line);
+}
+
+void shell_write_values(FILE *out, const struct secrets *secrets, bool as_empty)
+{
+    struct values values = { out, as_empty };
+
+    fputs("# The secrets of the script beside this file, which reads it. Keep it to yourself.\n", out);
+    secrets_each_variable(secrets, true, write_value, &values);
+}
+
 void shell_add_comment(struct strbuf *out, struct span text)
 {
     for (size_t i = 0; i < text.len; i++) {

@@ -5,11 +5,20 @@
 #ifndef WEIR_CAPTURE_EXPORT_SHELL_H
 #define WEIR_CAPTURE_EXPORT_SHELL_H
 
+#include <stdio.h>
+
+#include "capture/export/secrets.h"
 #include "proxy/base/span.h"
 #include "proxy/base/strbuf.h"
 
 /* One word, quoted where it needs to be. The bytes have no NUL, which no argument can hold. */
 void shell_add_word(struct strbuf *out, struct span bytes);
+
+/* The same with secrets as "$name"; they are asked for as variables. text.text has no NUL. */
+void shell_add_secret_word(struct strbuf *out, struct secrets *secrets, const struct secret_text *text);
+
+/* name=value for each variable that was asked for, for bash to read; as_empty: without the values. */
+void shell_write_values(FILE *out, const struct secrets *secrets, bool as_empty);
 
 /* Text for a line that begins with '#': it can't end that line. */
 void shell_add_comment(struct strbuf *out, struct span text);

@@ -354,7 +354,8 @@ char *fake_source_export(struct fake_source *fake, const char *format, const cha
 {
     struct export_options options = { .format = export_find_format(format),
                                       .domain = domain,
-                                      .max_example_bytes = EXPORT_MAX_EXAMPLE_BYTES };
+                                      .max_example_bytes = EXPORT_MAX_EXAMPLE_BYTES,
+                                      .secrets = EXPORT_SECRETS_KEEP };
     struct export_report report;
     struct err err;
     char *text = NULL;

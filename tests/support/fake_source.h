@@ -28,7 +28,7 @@ void fake_source_sent_cookie(struct fake_source *fake, const char *url, uint64_t
 /* Reading bodies fails from now on. */
 void fake_source_break(struct fake_source *fake);
 
-/* The export as text, to be freed with free(); fails the test when the export does. */
+/* The export as text, secrets and all, to be freed with free(); fails the test when the export does. */
 char *fake_source_export(struct fake_source *fake, const char *format, const char *group, const char *domain);
 
 #endif

@@ -1,0 +1,461 @@
+#include "capture/export/secret_rules.h"
+
+/* A name in lower case without '-', '_', '.', ' ' and what else is no letter or digit. */
+#define MAX_NAME 48
+struct folded {
+    char text[MAX_NAME + 1];
+    size_t len;
+};
+
+static void fold(struct span name, struct folded *out)
+{
+    out->len = 0;
+    for (size_t i = 0; i < name.len && out->len < MAX_NAME; i++) {
+        char c = name.ptr[i];
+
+        if (c >= 'A' && c <= 'Z')
+            c = (char)(c - 'A' + 'a');
+        if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'))
+            out->text[out->len++] = c;
+    }
+    out->text[out->len] = '\0';
+}
+
+enum where { ANYWHERE, WHOLE, AT_END };
+
+static const struct name_rule {
+    const char *word;
+    enum where where;
+    enum secret_kind kind;
+} name_rules[] = {
+    { "passw", ANYWHERE, SECRET_PASSWORD },
+    { "passphrase", ANYWHERE, SECRET_PASSWORD },
+    { "pwd", AT_END, SECRET_PASSWORD },
+    { "pass", WHOLE, SECRET_PASSWORD },
+    { "apikey", ANYWHERE, SECRET_KEY },
+    { "accesskey", ANYWHERE, SECRET_KEY },
+    { "privatekey", ANYWHERE, SECRET_KEY },
+    { "subscriptionkey", ANYWHERE, SECRET_KEY },
+    { "secretkey", ANYWHERE, SECRET_KEY },
+    { "key", WHOLE, SECRET_KEY },
+    { "token", ANYWHERE, SECRET_TOKEN },
+    { "secret", ANYWHERE, SECRET_TOKEN },
+    { "session", ANYWHERE, SECRET_TOKEN },
+    { "signature", ANYWHERE, SECRET_SIGNATURE },
+    { "sig", WHOLE, SECRET_SIGNATURE },
+    { "csrf", ANYWHERE, SECRET_TOKEN },
+    { "xsrf", ANYWHERE, SECRET_TOKEN },
+    { "clientassertion", WHOLE, SECRET_TOKEN },
+    { "assertion", WHOLE, SECRET_TOKEN },
+    { "samlresponse", WHOLE, SECRET_TOKEN },
+    { "samlrequest", WHOLE, SECRET_TOKEN },
+    { "authorization", ANYWHERE, SECRET_TOKEN },
+    { "credential", ANYWHERE, SECRET_TOKEN },
+    { "credentials", WHOLE, SECRET_TOKEN },
+    { "jwt", ANYWHERE, SECRET_TOKEN },
+    { "bearer", ANYWHERE, SECRET_TOKEN },
+    { "sid", WHOLE, SECRET_TOKEN },
+    { "sessid", AT_END, SECRET_TOKEN },
+    { "code", WHOLE, SECRET_TOKEN },
+    { "codeverifier", WHOLE, SECRET_TOKEN },
+    { "otp", AT_END, SECRET_PIN },
+    { "otpcode", WHOLE, SECRET_PIN },
+    { "mfa", WHOLE, SECRET_PIN },
+    { "mfacode", WHOLE, SECRET_PIN },
+    { "totp", WHOLE, SECRET_PIN },
+    { "pin", WHOLE, SECRET_PIN },
+    { "pincode", WHOLE, SECRET_PIN },
+    { "cvv", WHOLE, SECRET_PIN },
+    { "cvc", WHOLE, SECRET_PIN },
+    { "securitycode", WHOLE, SECRET_PIN },
+};
+
+/* What a name that speaks of a secret says about it instead of being it. */
+static const char *const about[] = {
+    "type",      "name",     "expires", "expiresin", "expiresat", "expiry",      "expiration", "expired",
+    "count",     "limit",    "length",  "url",       "uri",       "endpoint",    "algorithm",  "method",
+    "alg",       "version",  "enabled", "required",  "ttl",       "lifetime",    "field",      "policy",
+    "status",    "duration", "timeout", "hint",      "label",     "placeholder", "strength",   "createdat",
+    "updatedat", "issuedat", "scope",   "scopes",    "usage",     "tokens",      "message",    "error",
+    "headers",   "maxage",   "rules",   "supported",
+};
+
+static bool ends_with(const struct folded *name, const char *word)
+{
+    return span_ends(span_make(name->text, name->len), span_of(word));
+}
+
+static const struct name_rule *find_rule(const struct folded *name)
+{
+    for (size_t i = 0; i < sizeof(name_rules) / sizeof(name_rules[0]); i++) {
+        const struct name_rule *rule = &name_rules[i];
+
+        if (rule->where == WHOLE    ? strcmp(name->text, rule->word) == 0
+            : rule->where == AT_END ? ends_with(name, rule->word)
+                                    : strstr(name->text, rule->word) != NULL)
+            return rule;
+    }
+    return NULL;
+}
+
+static bool is_about(const struct folded *name)
+{
+    for (size_t i = 0; i < sizeof(about) / sizeof(about[0]); i++)
+        if (ends_with(name, about[i]))
+            return true;
+    return false;
+}
+
+/* "code" is a secret of OAuth (RFC 6749 §4.1.2), and everybody's word for a country, a coupon, an error. */
+static bool is_grant(const struct secret_text *text, const struct secret_leaf *leaf)
+{
+    return leaf->place == SECRET_PLACE_PAIR && leaf->value.len >= 6 &&
+           (text->kind == SECRET_TEXT_FIELD || text->record == NULL ||
+            memmem(text->text.ptr, text->text.len, "state=", 6) != NULL ||
+            memmem(text->text.ptr, text->text.len, "grant_type=", 11) != NULL ||
+            memmem(text->record->path.ptr, text->record->path.len, "callback", 8) != NULL);
+}
+
+/* --- how far ------------------------------------------------------------------------------------------- */
+
+enum class { LOWER = 1, UPPER = 2, DIGIT = 4, OTHER = 8 };
+
+static unsigned classes_of(struct span value)
+{
+    unsigned classes = 0;
+
+    for (size_t i = 0; i < value.len; i++) {
+        char c = value.ptr[i];
+
+        classes |= c >= 'a' && c <= 'z'   ? LOWER
+                   : c >= 'A' && c <= 'Z' ? UPPER
+                   : c >= '0' && c <= '9' ? DIGIT
+                                          : OTHER;
+    }
+    return classes;
+}
+
+/* Also what stands for a secret already, in a session that was imported. */
+static bool is_trivial(struct span value)
+{
+    static const char *const words[] = { "true", "false", "null", "undefined", "none",
+                                         "0",    "1",     "yes",  "no",        "nil" };
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (span_ieq(value, span_of(words[i])))
+            return true;
+    return value.len == 0 || span_starts(value, SPAN("REDACTED_")) ||
+           (span_starts(value, SPAN("{{")) && span_ends(value, SPAN("}}")));
+}
+
+static bool is_made_of(struct span value, const char *letters, bool with_digits, bool with_letters)
+{
+    for (size_t i = 0; i < value.len; i++) {
+        char c = value.ptr[i];
+        bool is_digit = c >= '0' && c <= '9', is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+
+        if (!(is_digit && with_digits) && !(is_letter && with_letters) &&
+            (c == '\0' || strchr(letters, c) == NULL))
+            return false;
+    }
+    return true;
+}
+
+/* Text that a document is full of anyway: URLs, paths, hosts, dates, numbers, words. */
+static bool is_ordinary(struct span value, const struct record *record)
+{
+    unsigned char c = (unsigned char)value.ptr[0];
+
+    if (memmem(value.ptr, value.len, "://", 3) != NULL || c == '/')
+        return true;
+    if (record != NULL && record->host.len != 0 && span_ends(record->host, value))
+        return true;
+    if (is_made_of(value, "-:/.,+TZ ", true, false) && value.len <= 32 && (classes_of(value) & OTHER) != 0)
+        return true;                                                     /* dates, times, versions, prices */
+    return is_made_of(value, "-_.,;=/ ", false, true) && value.len < 32; /* words, locales, media types */
+}
+
+static enum secret_reach reach_of(struct span value, enum secret_kind kind, const struct record *record)
+{
+    unsigned classes = classes_of(value);
+    bool is_sure =
+        kind == SECRET_PASSWORD || kind == SECRET_BEARER || kind == SECRET_BASIC || kind == SECRET_KEY;
+    bool is_one = (classes & (classes - 1)) == 0;
+
+    if (value.len < (kind == SECRET_PASSWORD ? 6 : 8))
+        return SECRET_HERE;
+    if (is_one)
+        return value.len >= (is_sure || classes == DIGIT ? 12 : 20) ? SECRET_EVERYWHERE : SECRET_HERE;
+    if (is_sure && (classes & (DIGIT | OTHER)) != 0 && (classes & (LOWER | UPPER)) != 0 &&
+        memmem(value.ptr, value.len, "://", 3) == NULL && value.ptr[0] != '/')
+        return SECRET_EVERYWHERE;
+    return is_ordinary(value, record) ? SECRET_HERE : SECRET_EVERYWHERE;
+}
+
+static bool judge_auth(const struct secret_leaf *leaf, enum secret_kind *out_kind)
+{
+    *out_kind = span_ieq(leaf->name, SPAN("Basic"))    ? SECRET_BASIC
+                : span_ieq(leaf->name, SPAN("Bearer")) ? SECRET_BEARER
+                                                       : SECRET_TOKEN;
+    return leaf->value.len != 0;
+}
+
+static bool judge_name(const struct secret_text *text, const struct secret_leaf *leaf,
+                       enum secret_kind *out_kind)
+{
+    const struct name_rule *rule;
+    struct folded name;
+
+    fold(leaf->name, &name);
+    rule = find_rule(&name);
+    if (rule == NULL || is_about(&name))
+        return false;
+    *out_kind = rule->kind;
+    if (leaf->place == SECRET_PLACE_FIELD && rule->where == WHOLE && rule->kind == SECRET_KEY)
+        return false; /* "Key: value" is no way to send one */
+    if (strcmp(rule->word, "code") == 0)
+        return is_grant(text, leaf);
+    if (rule->where == WHOLE && rule->kind == SECRET_KEY) /* of a map, an object, an i18n text; of an API? */
+        return leaf->place == SECRET_PLACE_PAIR && leaf->value.len >= 16;
+    if (leaf->place == SECRET_PLACE_NUMBER)
+        return rule->kind == SECRET_PIN || rule->kind == SECRET_PASSWORD;
+    return !text->is_response || leaf->place == SECRET_PLACE_COOKIE ||
+           span_find(leaf->value, ' ') == leaf->value.len;
+}
+
+enum secret_reach secret_rules_judge(const struct secret_text *text, const struct secret_leaf *leaf,
+                                     enum secret_kind *out_kind)
+{
+    bool is_secret;
+
+    if (is_trivial(leaf->value))
+        return SECRET_NOT;
+    if (leaf->place == SECRET_PLACE_COOKIE) {
+        *out_kind = SECRET_COOKIE;
+        is_secret = true;
+    } else if (leaf->place == SECRET_PLACE_AUTH) {
+        is_secret = judge_auth(leaf, out_kind);
+    } else {
+        is_secret = judge_name(text, leaf, out_kind);
+    }
+    return is_secret ? reach_of(leaf->value, *out_kind, text->record) : SECRET_NOT;
+}
+
+/* --- by what it looks like ----------------------------------------------------------------------------- */
+
+static bool is_word(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static bool is_token_char(char c)
+{
+    return is_word(c) || c == '_' || c == '-';
+}
+
+static size_t run(struct span text, bool (*is)(char c))
+{
+    size_t len = 0;
+
+    while (len < text.len && is(text.ptr[len]))
+        len++;
+    return len;
+}
+
+/* Three parts of base64url, of which the first two are JSON objects: '{"' is "eyJ". The signature may be
+ * empty (RFC 7519 §6). */
+static size_t jwt_len(struct span text)
+{
+    size_t head = run(text, is_token_char), claims, signature;
+
+    if (!span_starts(text, SPAN("eyJ")) || head < 16 || head == text.len || text.ptr[head] != '.')
+        return 0;
+    claims = run(span_from(text, head + 1), is_token_char);
+    if (claims < 4 || head + 1 + claims >= text.len || text.ptr[head + 1 + claims] != '.')
+        return 0;
+    signature = run(span_from(text, head + claims + 2), is_token_char);
+    return signature >= 16 || (signature == 0 && span_starts(span_from(text, head + 1), SPAN("eyJ")))
+               ? head + claims + 2 + signature
+               : 0;
+}
+
+static size_t pem_len(struct span text)
+{
+    static const char begin[] = "-----BEGIN ", key[] = "PRIVATE KEY";
+    const char *label, *end;
+
+    if (!span_starts(text, SPAN("-----BEGIN ")))
+        return 0;
+    label = memmem(text.ptr, text.len < 64 ? text.len : 64, key, sizeof key - 1);
+    if (label == NULL)
+        return 0;
+    text.len = text.len < 16384 ? text.len : 16384;
+    end = memmem(text.ptr, text.len, "-----END ", 9);
+    if (end == NULL)
+        return text.len > sizeof begin ? text.len : 0; /* cut off: as far as it goes */
+    end = memmem(end + 9, text.len - (size_t)(end + 9 - text.ptr), "-----", 5);
+    return end != NULL ? (size_t)(end + 5 - text.ptr) : text.len;
+}
+
+static const struct prefix_rule {
+    struct span prefix;
+    size_t least; /* characters that follow */
+    const char *name;
+} prefixes[] = {
+    { SPAN("AKIA"), 16, "AwsKeyId" },
+    { SPAN("ASIA"), 16, "AwsKeyId" },
+    { SPAN("ghp_"), 30, "GithubToken" },
+    { SPAN("gho_"), 30, "GithubToken" },
+    { SPAN("ghu_"), 30, "GithubToken" },
+    { SPAN("ghs_"), 30, "GithubToken" },
+    { SPAN("ghr_"), 30, "GithubToken" },
+    { SPAN("github_pat_"), 30, "GithubToken" },
+    { SPAN("glpat-"), 16, "GitlabToken" },
+    { SPAN("xoxa-"), 10, "SlackToken" },
+    { SPAN("xoxb-"), 10, "SlackToken" },
+    { SPAN("xoxp-"), 10, "SlackToken" },
+    { SPAN("xoxr-"), 10, "SlackToken" },
+    { SPAN("xoxs-"), 10, "SlackToken" },
+    { SPAN("sk_live_"), 16, "StripeKey" },
+    { SPAN("rk_live_"), 16, "StripeKey" },
+    { SPAN("sk_test_"), 16, "StripeKey" },
+    { SPAN("sk-"), 20, "ApiKey" },
+    { SPAN("AIza"), 30, "GoogleKey" },
+    { SPAN("PMAK-"), 24, "PostmanKey" },
+    { SPAN("shpat_"), 24, "ShopifyToken" },
+    { SPAN("npm_"), 30, "NpmToken" },
+    { SPAN("dop_v1_"), 32, "DigitaloceanToken" },
+    { SPAN("ya29."), 20, "GoogleToken" },
+    { SPAN("SG."), 30, "SendgridKey" },
+};
+
+static bool is_dotted_char(char c)
+{
+    return is_token_char(c) || c == '.';
+}
+
+/* A word alone does not make "sk-" a key: there is a digit, or both cases. */
+static size_t prefix_len(struct span text, const char **out_name)
+{
+    for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+        const struct prefix_rule *rule = &prefixes[i];
+        struct span rest;
+        size_t len;
+
+        if (!span_starts(text, rule->prefix))
+            continue;
+        rest = span_from(text, rule->prefix.len);
+        len = run(rest, rule->prefix.ptr[rule->prefix.len - 1] == '.' ? is_dotted_char : is_token_char);
+        if (len < rule->least || (classes_of(span_sub(rest, 0, len)) & DIGIT) == 0)
+            continue;
+        *out_name = rule->name;
+        return rule->prefix.len + len;
+    }
+    return 0;
+}
+
+static bool check_digit_fits(const char *digits, size_t count)
+{
+    unsigned sum = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        unsigned digit = (unsigned)(digits[count - 1 - i] - '0');
+
+        if (i % 2 == 1)
+            digit = digit * 2 > 9 ? digit * 2 - 9 : digit * 2;
+        sum += digit;
+    }
+    return sum % 10 == 0;
+}
+
+/* The lengths that the big issuers use for their ranges. 13 digits are bar codes by now; 19 in one piece are
+ * an id of some social network. */
+static bool is_issued(const char *d, size_t count, bool is_grouped)
+{
+    unsigned two = (unsigned)(d[0] - '0') * 10 + (unsigned)(d[1] - '0');
+    unsigned four = two * 100 + (unsigned)(d[2] - '0') * 10 + (unsigned)(d[3] - '0');
+
+    switch (count) {
+    case 14:
+        return two == 36 || two == 38 || (four >= 3000 && four <= 3059);
+    case 15:
+        return two == 34 || two == 37;
+    case 16:
+        return d[0] == '4' || (two >= 51 && two <= 55) || (four >= 2221 && four <= 2720) || four == 6011 ||
+               two == 65 || (four >= 3528 && four <= 3589) || two == 62;
+    default:
+        return count == 19 && is_grouped && (d[0] == '4' || two == 62);
+    }
+}
+
+/* In one piece, or in groups as it stands on the card: blanks or hyphens, always the same, after each four
+ * digits (American Express: after 4 and 10). before: the two characters in front. */
+static size_t card_len(struct span text, char before, char before_that)
+{
+    char digits[19], separator = '\0';
+    size_t count = 0, at = 0, group = 0;
+
+    if (is_word(before) || before == '_' || ((before == '.' || before == '-') && is_word(before_that)))
+        return 0;
+    for (; at < text.len; at++) {
+        char c = text.ptr[at];
+
+        if (c >= '0' && c <= '9') {
+            if (count == sizeof digits)
+                return 0;
+            digits[count++] = c;
+            group++;
+            continue;
+        }
+        if ((c != ' ' && c != '-') || at + 1 >= text.len || text.ptr[at + 1] < '0' || text.ptr[at + 1] > '9')
+            break;
+        if ((separator != '\0' && separator != c) || (count < 4) || (group != 4 && group != 6))
+            break;
+        separator = c;
+        group = 0;
+    }
+    if (at < text.len &&
+        (is_word(text.ptr[at]) || text.ptr[at] == '_' ||
+         ((text.ptr[at] == '.' || text.ptr[at] == '-') && at + 1 < text.len && is_word(text.ptr[at + 1]))))
+        return 0;
+    return count >= 13 && is_issued(digits, count, separator != '\0') && check_digit_fits(digits, count) ? at
+                                                                                                         : 0;
+}
+
+bool secret_rules_look(struct span text, size_t from, struct secret_look *out_look)
+{
+    for (size_t at = from; at < text.len; at++) {
+        char c = text.ptr[at], before = at != 0 ? text.ptr[at - 1] : ' ';
+        struct span rest;
+        const char *name = NULL;
+        enum secret_kind kind = SECRET_TOKEN;
+        size_t len = 0;
+
+        /* An escape ends in a letter: "\nghp_..." */
+        if ((!is_word(c) && c != '-') ||
+            (is_word(before) &&
+             !(at >= 2 && (text.ptr[at - 2] == '\\' || (at >= 3 && text.ptr[at - 3] == '%')))))
+            continue;
+        rest = span_from(text, at);
+        if (c == 'e') {
+            len = jwt_len(rest);
+            kind = SECRET_JWT;
+            name = "Jwt";
+        } else if (c == '-') {
+            len = pem_len(rest);
+            kind = SECRET_PRIVATE_KEY;
+            name = "PrivateKey";
+        } else if (c >= '2' && c <= '6') {
+            len = card_len(rest, before, at > 1 ? text.ptr[at - 2] : ' ');
+            kind = SECRET_CARD;
+            name = "CardNumber";
+        } else if (strchr("AgxsrPnydS", c) != NULL) {
+            len = prefix_len(rest, &name);
+        }
+        if (len != 0) {
+            *out_look = (struct secret_look){ .text = span_sub(rest, 0, len), .kind = kind, .name = name };
+            return true;
+        }
+    }
+    return false;
+}
