@@ -31,7 +31,9 @@ struct secret_match {
     struct key *keys;
     size_t count, longest;
     uint8_t *sights;
-    unsigned sight_shift; /* of a 32-bit hash */
+    unsigned sight_shift;     /* of a 32-bit hash */
+    uint8_t firsts[256];      /* whether a key begins with that byte */
+    uint8_t pairs[65536 / 8]; /* a bit for its first two */
 };
 
 static uint32_t four_bytes(const char *ptr)
@@ -45,6 +47,11 @@ static uint32_t four_bytes(const char *ptr)
 static uint8_t *sight_of(const struct secret_match *match, uint32_t four)
 {
     return &match->sights[(four * 2654435761u) >> match->sight_shift];
+}
+
+static unsigned pair_of(const char *ptr)
+{
+    return (unsigned)(unsigned char)ptr[0] << 8 | (unsigned char)ptr[1];
 }
 
 /* --- the keys ------------------------------------------------------------------------------------------ */
@@ -124,7 +131,7 @@ struct secret_match *secret_match_new(const struct span *values, size_t count)
         match->keys[i] =
             (struct key){ .ptr = values[i].ptr, .len = (uint32_t)values[i].len, .value = (uint32_t)i };
     sort_keys(match);
-    while (bits < 22 && (size_t)1 << bits < match->count * 64)
+    while (bits < 24 && (size_t)1 << bits < match->count * 64)
         bits++;
     match->sights = mem_zalloc((size_t)1 << bits);
     match->sight_shift = 32 - bits;
@@ -134,6 +141,8 @@ struct secret_match *secret_match_new(const struct span *values, size_t count)
         if (key->len > match->longest)
             match->longest = key->len;
         *sight_of(match, four_bytes(key->ptr)) |= SIGHT_TEXT;
+        match->firsts[(unsigned char)key->ptr[0]] = 1;
+        match->pairs[pair_of(key->ptr) >> 3] |= (uint8_t)(1u << (pair_of(key->ptr) & 7));
         if (key->len >= MIN_BASE64_BYTES) {
             add_base64_sights(match, key, 0, SIGHT_BASE64);
             add_base64_sights(match, key, 2, SIGHT_BASE64_2);
@@ -339,8 +348,21 @@ static bool is_sighted(const struct secret_match *match, enum secret_form form, 
             return false;
         text = span_from(text, secret_form_read(form, text, four + len, &unit_len));
         len += unit_len;
+        if (match->firsts[(unsigned char)four[0]] == 0)
+            return false;
     }
     return (*sight_of(match, four_bytes(four)) & SIGHT_TEXT) != 0;
+}
+
+/* Whether a key may begin there in any form: what is not special is the same in all of them. */
+static bool is_possible(const struct secret_match *match, const char *text)
+{
+    if (secret_form_specials[(unsigned char)text[0]] != 0)
+        return true;
+    if (match->firsts[(unsigned char)text[0]] == 0)
+        return false;
+    return secret_form_specials[(unsigned char)text[1]] != 0 ||
+           (match->pairs[pair_of(text) >> 3] >> (pair_of(text) & 7) & 1) != 0;
 }
 
 /* Some of the first four bytes is special. */
@@ -408,19 +430,21 @@ static bool find_before(const struct secret_match *match, struct span text, size
             special_end = i + 1;
     for (size_t at = from; at < until; at++) {
         unsigned sights = *sight_of(match, four_bytes(text.ptr + at));
-        struct secret_found best = { .len = 0 };
+        struct secret_found best;
 
         if (secret_form_specials[(unsigned char)text.ptr[at + 3]] != 0)
             special_end = at + 4;
+        if (sights == 0 && (at >= special_end || !is_possible(match, text.ptr + at)))
+            continue;
+        best.len = 0;
         if (at < special_end) {
             forms = 0;
             for (size_t i = at; i < at + 4; i++)
                 forms |= secret_form_specials[(unsigned char)text.ptr[i]];
             if ((sights & SIGHT_TEXT) != 0)
                 look_in_form(match, SECRET_RAW, text, at, &best);
-            look_with_care(match, text, at, forms, &best);
-        } else if (sights == 0) {
-            continue;
+            if (is_possible(match, text.ptr + at))
+                look_with_care(match, text, at, forms, &best);
         } else if ((sights & SIGHT_TEXT) != 0) {
             look_in_forms(match, text, at, &best);
         }

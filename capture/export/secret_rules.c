@@ -85,17 +85,29 @@ static bool ends_with(const struct folded *name, const char *word)
     return span_ends(span_make(name->text, name->len), span_of(word));
 }
 
+static bool is_beginning(const struct folded *name, size_t at, const struct name_rule *rule)
+{
+    size_t len = strlen(rule->word);
+
+    return name->len - at >= len && memcmp(name->text + at, rule->word, len) == 0 &&
+           (rule->where == ANYWHERE || (at + len == name->len && (rule->where == AT_END || at == 0)));
+}
+
+/* The first rule that takes the name. Every leaf of every body comes here: most names have no letter that a
+ * word could begin with where it would matter. */
 static const struct name_rule *find_rule(const struct folded *name)
 {
-    for (size_t i = 0; i < sizeof(name_rules) / sizeof(name_rules[0]); i++) {
-        const struct name_rule *rule = &name_rules[i];
+    const size_t count = sizeof(name_rules) / sizeof(name_rules[0]);
+    size_t best = count;
 
-        if (rule->where == WHOLE    ? strcmp(name->text, rule->word) == 0
-            : rule->where == AT_END ? ends_with(name, rule->word)
-                                    : strstr(name->text, rule->word) != NULL)
-            return rule;
+    for (size_t at = 0; at < name->len; at++) {
+        if (strchr("pastkcxjbom", name->text[at]) == NULL)
+            continue;
+        for (size_t i = 0; i < best; i++)
+            if (name_rules[i].word[0] == name->text[at] && is_beginning(name, at, &name_rules[i]))
+                best = i;
     }
-    return NULL;
+    return best < count ? &name_rules[best] : NULL;
 }
 
 static bool is_about(const struct folded *name)
@@ -228,8 +240,6 @@ enum secret_reach secret_rules_judge(const struct secret_text *text, const struc
 {
     bool is_secret;
 
-    if (is_trivial(leaf->value))
-        return SECRET_NOT;
     if (leaf->place == SECRET_PLACE_COOKIE) {
         *out_kind = SECRET_COOKIE;
         is_secret = true;
@@ -238,7 +248,8 @@ enum secret_reach secret_rules_judge(const struct secret_text *text, const struc
     } else {
         is_secret = judge_name(text, leaf, out_kind);
     }
-    return is_secret ? reach_of(leaf->value, *out_kind, text->record) : SECRET_NOT;
+    return is_secret && !is_trivial(leaf->value) ? reach_of(leaf->value, *out_kind, text->record)
+                                                 : SECRET_NOT;
 }
 
 /* --- by what it looks like ----------------------------------------------------------------------------- */
@@ -342,7 +353,7 @@ static size_t prefix_len(struct span text, const char **out_name)
         struct span rest;
         size_t len;
 
-        if (!span_starts(text, rule->prefix))
+        if (text.ptr[0] != rule->prefix.ptr[0] || !span_starts(text, rule->prefix))
             continue;
         rest = span_from(text, rule->prefix.len);
         len = run(rest, rule->prefix.ptr[rule->prefix.len - 1] == '.' ? is_dotted_char : is_token_char);
@@ -425,6 +436,11 @@ static size_t card_len(struct span text, char before, char before_that)
 bool secret_rules_look(struct span text, size_t from, struct secret_look *out_look)
 {
     for (size_t at = from; at < text.len; at++) {
+        static const bool begins[256] = {
+            ['e'] = true, ['-'] = true, ['2'] = true, ['3'] = true, ['4'] = true, ['5'] = true,
+            ['6'] = true, ['A'] = true, ['g'] = true, ['x'] = true, ['s'] = true, ['r'] = true,
+            ['P'] = true, ['n'] = true, ['y'] = true, ['d'] = true, ['S'] = true
+        };
         char c = text.ptr[at], before = at != 0 ? text.ptr[at - 1] : ' ';
         struct span rest;
         const char *name = NULL;
@@ -432,7 +448,7 @@ bool secret_rules_look(struct span text, size_t from, struct secret_look *out_lo
         size_t len = 0;
 
         /* An escape ends in a letter: "\nghp_..." */
-        if ((!is_word(c) && c != '-') ||
+        if (!begins[(unsigned char)c] ||
             (is_word(before) &&
              !(at >= 2 && (text.ptr[at - 2] == '\\' || (at >= 3 && text.ptr[at - 3] == '%')))))
             continue;
@@ -449,7 +465,7 @@ bool secret_rules_look(struct span text, size_t from, struct secret_look *out_lo
             len = card_len(rest, before, at > 1 ? text.ptr[at - 2] : ' ');
             kind = SECRET_CARD;
             name = "CardNumber";
-        } else if (strchr("AgxsrPnydS", c) != NULL) {
+        } else {
             len = prefix_len(rest, &name);
         }
         if (len != 0) {
