@@ -246,6 +246,15 @@ test('requests as curl commands', async (t) => {
     assert.match(stderr, /1 dropped: header fields that no client can send again/);
   });
 
+  await t.test('secrets are in the file beside it alone, which is its owner\'s', async () => {
+    const values = fs.readFileSync(script.replace(/\.sh$/, '.env'), 'utf8');
+    assert.equal(fs.statSync(script.replace(/\.sh$/, '.env')).mode & 0o777, 0o600);
+    const text = fs.readFileSync(script, 'utf8');
+    const strong = values.split('\n').map((l) => /^\w+=([\w-]{12,})$/.exec(l)?.[1]).filter((v) => v && /\d/.test(v) && /[a-z]/.test(v));
+    for (const value of strong) assert.ok(!text.includes(value), value);
+    assert.match(values, /^\w+=/m);
+  });
+
   await t.test('bash and curl send what was sent', async () => {
     const { stderr } = await run('bash', [script], { env: { PATH: process.env.PATH, HOME: dir, CURL_CA_BUNDLE: ca.caFile }, timeout: 120000 });
     assert.doesNotMatch(stderr, /^(?!curl: \((18|28)\))./m); // a HEAD with a body waits for one
@@ -261,7 +270,9 @@ test('requests as curl commands', async (t) => {
   });
 
   await t.test('weir show --curl gives the same commands', async () => {
-    const whole = fs.readFileSync(script, 'latin1');
+    const kept = path.join(dir, 'kept.sh');
+    assert.equal((await weir.command(['export', 'curl', 'shapes', '--secrets', 'keep', '-o', kept])).code, 0);
+    const whole = fs.readFileSync(kept, 'latin1');
     for (let seq = 1; seq <= SHAPES.length; seq += 10) {
       const { code, stdout, stderr } = await weir.command(['show', String(seq), '--curl']);
       assert.equal(code, 0, stderr);
@@ -274,7 +285,7 @@ test('requests as curl commands', async (t) => {
   });
 
   await t.test('jsonl has a line for each, with what weir show --json has', async () => {
-    const { code, stdout, stderr } = await weir.command(['export', 'jsonl', 'shapes']);
+    const { code, stdout, stderr } = await weir.command(['export', 'jsonl', 'shapes', '--secrets', 'keep']);
     assert.equal(code, 0, stderr);
     const lines = stdout.trimEnd().split('\n').map((l) => JSON.parse(l));
     assert.deepEqual(lines.map((l) => l.exchange), Array.from({ length: SHAPES.length + 1 }, (_, i) => i + 1));
