@@ -126,6 +126,9 @@ static bool write_export(const struct args *args, const struct export_format *fo
     struct export_source source;
     bool ok;
 
+    if (options.secrets == EXPORT_SECRETS_DROP && format->hiding == EXPORT_HIDES_NOTHING)
+        return err_set(err, ERR_USAGE, "'%s' can't leave secrets out: --secrets drop is for other formats",
+                       format->name);
     if (path != NULL && is_special(path)) {
         stream = fopen(path, "we");
         if (stream == NULL)

@@ -372,6 +372,45 @@ static void a_file_that_would_leak_is_not_there(void **state)
     fake_source_free(fake);
 }
 
+/* Bytes that no word of a shell can hold, with a token among them, come back from the script and its values.
+ */
+static void a_script_puts_its_values_back_into_binary_bodies(void **state)
+{
+    struct fake_source *fake = planted_session();
+    struct export_options options = { .format = export_find_format("curl") };
+    struct export_report report;
+    char folder[] = "/tmp/weir-test-secrets-XXXXXX", output[4096];
+    struct strbuf path = STRBUF_EMPTY;
+    struct err err;
+    size_t len;
+    char *command;
+    FILE *bash;
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    strbuf_printf(&path, "%s/x.sh", folder);
+    assert_true(export_to_file(fake_source_reader(fake), &options, strbuf_text(&path), &report, &err));
+    assert_true(report.is_hidden);
+    assert_true(strstr(report.values_path, "/x.env") != NULL);
+    command = mem_printf(
+        "bash -c 'curl() { case \"$*\" in *data-binary*) cat;; *) printf \"%%s\\n\" \"$@\";; esac; }; . %s'",
+        strbuf_text(&path));
+    bash = popen(command, "r");
+    len = fread(output, 1, sizeof output, bash);
+    assert_int_equal(pclose(bash), 0);
+    assert_non_null(memmem(output, len, "\0\xff tok_Bearer1 \1", 16));
+    assert_non_null(memmem(output, len, "Authorization: Bearer tok_Bearer1\n", 34));
+    assert_non_null(memmem(output, len, "user=bob&password=form-Pass%205&again=form-Pass+5\n", 50));
+    assert_non_null(memmem(output, len, "{\"access_token\":\"gzip-Secret13\"}\n", 33));
+    unlink(strbuf_text(&path));
+    unlink(report.values_path);
+    assert_int_equal(rmdir(folder), 0);
+    export_report_clear(&report);
+    mem_free(command);
+    strbuf_clear(&path);
+    fake_source_free(fake);
+}
+
 static void a_long_body_is_masked_in_all_its_length(void **state)
 {
     struct fake_source *fake = fake_source_new();
@@ -406,6 +445,7 @@ int main(void)
         cmocka_unit_test(patterns_of_a_person_are_secrets_everywhere),
         cmocka_unit_test(the_gate_names_the_place_and_never_the_value),
         cmocka_unit_test(a_file_that_would_leak_is_not_there),
+        cmocka_unit_test(a_script_puts_its_values_back_into_binary_bodies),
         cmocka_unit_test(a_long_body_is_masked_in_all_its_length),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
