@@ -64,6 +64,9 @@ static struct recorder_shared *shared_new(const struct capture_options *options,
     shared->no_bodies = options->no_bodies;
     shared->max_body = options->max_body;
     shared->skip_media = options->skip_media;
+    shared->cookies_only = options->cookies_only;
+    shared->on_commit = options->on_commit;
+    shared->on_commit_self = options->on_commit_self;
     shared->roster = roster;
     return shared;
 }

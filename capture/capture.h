@@ -27,6 +27,11 @@ struct capture_options {
     uint64_t max_body;        /* bytes kept of a body, and of a message; 0: all */
     bool skip_media;          /* keep no bodies of images, audio, video and fonts */
     bool durable;             /* each batch reaches the disk */
+    bool cookies_only;        /* nothing of an exchange is kept but its cookies; it is counted */
+    /* Told of each batch that is in the store: news is a set of enum capture_news. On the writer's thread,
+     * until the end of capture_end; must not wait. NULL: nobody wants to know. */
+    void (*on_commit)(void *self, unsigned news);
+    void *on_commit_self;
     /* With another than CAPTURE_ONE: besides the session there is one for each client address, user (or
      * "anonymous") or listener that is seen, called "NAME - WHO", at most ROSTER_SESSIONS. The session itself
      * takes what belongs to none of them, and whoever comes when there are so many. */

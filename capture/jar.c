@@ -123,6 +123,25 @@ static void entry_remove(struct jar *jar, struct entry *entry)
     entry_free(entry);
 }
 
+struct jar *jar_copy(const struct jar *jar)
+{
+    struct jar *copy = jar_new();
+
+    for (const struct entry *entry = jar->first; entry != NULL; entry = entry->next) {
+        struct entry *twin = mem_new(struct entry);
+        const struct jar_cookie *cookie = &entry->cookie;
+
+        twin->cookie = *cookie;
+        twin->cookie.name.ptr = mem_spandup(cookie->name);
+        twin->cookie.value.ptr = mem_spandup(cookie->value);
+        twin->cookie.domain = mem_strdup(cookie->domain);
+        twin->cookie.path = mem_strdup(cookie->path);
+        twin->cookie.priority = mem_strdup(cookie->priority);
+        entry_add(copy, twin);
+    }
+    return copy;
+}
+
 /* --- the standard's predicates ------------------------------------------------------------------------- */
 
 /* §5.1.3. Both canonical. */
@@ -453,6 +472,18 @@ void jar_each(const struct jar *jar, uint64_t now_us,
             return;
 }
 
+uint64_t jar_next_expiry_us(const struct jar *jar, uint64_t now_us)
+{
+    uint64_t next_us = UINT64_MAX;
+
+    for (const struct entry *entry = jar->first; entry != NULL; entry = entry->next) {
+        const struct jar_cookie *cookie = &entry->cookie;
+        if (cookie->is_persistent && !is_expired(cookie, now_us) && (uint64_t)cookie->expires_us < next_us)
+            next_us = (uint64_t)cookie->expires_us;
+    }
+    return next_us;
+}
+
 static int by_path_then_age(const void *a, const void *b)
 {
     const struct entry *x = *(const struct entry *const *)a, *y = *(const struct entry *const *)b;
@@ -499,45 +530,73 @@ void jar_for_url(const struct jar *jar, const struct jar_request *request, uint6
 
 /* --- --domain ------------------------------------------------------------------------------------------ */
 
-bool jar_scope_parse(const char *text, struct jar_scope *out_scope, struct err *err)
+static bool parse_domain(struct span text, struct jar_domain *out_domain, struct err *err)
 {
-    struct jar_scope scope = { .host = "" };
-    struct span host = span_of(text);
+    struct jar_domain domain = { .host = "" };
+    struct span host = text, slashes = SPAN("://");
     struct url url;
     char *canonical;
 
-    if (host.len == 0) {
-        *out_scope = scope;
+    if (span_eq(text, SPAN("*"))) {
+        *out_domain = domain;
         return true;
     }
-    if (strstr(text, "://") != NULL) {
-        if (!url_parse(host, &url, err))
-            return err_add(err, "--domain '%.200s'", text);
+    if (memmem(text.ptr, text.len, slashes.ptr, slashes.len) != NULL) {
+        if (!url_parse(text, &url, err))
+            return err_add(err, "cookies of '%.*s'", SPAN_ARG(text));
         if (!span_ieq(url.scheme, SPAN("https")) && !span_ieq(url.scheme, SPAN("http")))
-            return err_set(err, ERR_USAGE, "--domain '%.200s': only http and https have cookies", text);
+            return err_set(err, ERR_USAGE, "cookies of '%.*s': only http and https have cookies",
+                           SPAN_ARG(text));
         host = span_of(url.authority.host);
-        scope.is_host = true;
-    } else if (host.ptr[0] == '.') {
+        domain.is_host = true;
+    } else if (host.len != 0 && host.ptr[0] == '.') {
         host = span_from(host, 1);
     }
-    canonical = suffix_canonical_host(host);
-    if (canonical == NULL || strlen(canonical) >= sizeof(scope.host) ||
+    canonical = host.len != 0 ? suffix_canonical_host(host) : NULL;
+    if (canonical == NULL || strlen(canonical) >= sizeof domain.host ||
         strpbrk(canonical, "/ \t;,") != NULL) {
         mem_free(canonical);
-        return err_set(err, ERR_USAGE, "--domain '%.200s': not a domain, nor https://HOST", text);
+        return err_set(err, ERR_USAGE, "cookies of '%.*s': not a domain, nor https://HOST", SPAN_ARG(text));
     }
-    strcpy(scope.host, canonical);
+    strcpy(domain.host, canonical);
     mem_free(canonical);
-    scope.is_secure = scope.is_host && is_secure_origin(url.scheme, scope.host);
+    domain.is_secure = domain.is_host && is_secure_origin(url.scheme, domain.host);
+    *out_domain = domain;
+    return true;
+}
+
+bool jar_scope_parse(const char *text, struct jar_scope *out_scope, struct err *err)
+{
+    struct span rest = span_of(text), part;
+    struct jar_scope scope;
+
+    scope.count = 0;
+    if (rest.len == 0)
+        rest = SPAN("*");
+    while (span_split(&rest, ',', &part)) {
+        if (scope.count == JAR_SCOPE_DOMAINS)
+            return err_set(err, ERR_USAGE, "cookies of more than %d domains at once", JAR_SCOPE_DOMAINS);
+        if (!parse_domain(span_trim(part), &scope.domains[scope.count], err))
+            return false;
+        scope.count++;
+    }
     *out_scope = scope;
     return true;
 }
 
+static bool domain_takes(const struct jar_domain *domain, const struct jar_cookie *cookie)
+{
+    if (domain->host[0] == '\0')
+        return true;
+    if (domain->is_host)
+        return is_for_host(cookie, domain->host) && (domain->is_secure || !cookie->is_secure);
+    return domain_matches(cookie->domain, domain->host);
+}
+
 bool jar_scope_takes(const struct jar_scope *scope, const struct jar_cookie *cookie)
 {
-    if (scope->host[0] == '\0')
-        return true;
-    if (scope->is_host)
-        return is_for_host(cookie, scope->host) && (scope->is_secure || !cookie->is_secure);
-    return domain_matches(cookie->domain, scope->host);
+    for (size_t i = 0; i < scope->count; i++)
+        if (domain_takes(&scope->domains[i], cookie))
+            return true;
+    return false;
 }

@@ -47,6 +47,7 @@ struct jar_request {
 
 struct jar *jar_new(void);
 void jar_free(struct jar *jar); /* NULL is fine */
+struct jar *jar_copy(const struct jar *jar);
 
 /* One Set-Cookie field's value. False when a user agent ignores it, with the reason: ERR_PROTO. */
 bool jar_add_set(struct jar *jar, const struct jar_request *request, uint64_t time_us, struct span line,
@@ -61,17 +62,26 @@ void jar_add_sent(struct jar *jar, const struct jar_request *request, uint64_t t
 void jar_each(const struct jar *jar, uint64_t now_us,
               bool (*each)(void *self, const struct jar_cookie *cookie), void *self);
 
+/* When the next cookie expires after now_us; UINT64_MAX: none will. */
+uint64_t jar_next_expiry_us(const struct jar *jar, uint64_t now_us);
+
 /* The value of the Cookie field that a client would send, in the order of §5.8.3; nothing is added when there
  * is no cookie. */
 void jar_for_url(const struct jar *jar, const struct jar_request *request, uint64_t now_us,
                  struct strbuf *out);
 
-/* Which cookies are meant by --domain: "example.com" takes that domain and all below it,
- * "https://example.com" what that host would be sent, cookies of its parent domains included. */
-struct jar_scope {
+/* Which cookies are meant by --domain, a list with commas: "example.com" takes that domain and all below it,
+ * "https://example.com" what that host would be sent, cookies of its parent domains included, "*" all. */
+struct jar_domain {
     char host[256]; /* canonical; "" takes all */
     bool is_host;
     bool is_secure; /* with is_host: over https, or to a loopback host */
+};
+/* More than anybody types. */
+#define JAR_SCOPE_DOMAINS 16
+struct jar_scope {
+    struct jar_domain domains[JAR_SCOPE_DOMAINS];
+    size_t count;
 };
 /* NULL or "": all. ERR_USAGE. */
 bool jar_scope_parse(const char *text, struct jar_scope *out_scope, struct err *err);

@@ -1,5 +1,5 @@
 /* An exchange under way is a recording. It is KEPT (pieces are made of it), or COUNTED: only its sizes, and,
- * if the filter left it out, its cookies.
+ * if the filter left it out or only cookies are wanted, its cookies.
  *
  *     on_request: paused ─> COUNTED   filter no ─> COUNTED (cookies)   else ─> KEPT ──late no──> COUNTED
  * (cookies)
@@ -361,14 +361,16 @@ static void begin_kept(struct recording *recording, const struct http_head *head
 static void begin(struct recording *recording, const struct http_head *head)
 {
     struct span path, query;
-    enum filter_answer answer = ask_filter(recording, head, NULL, false, false);
+    bool is_for_cookies = recording->recorder->shared->cookies_only;
+    enum filter_answer answer = is_for_cookies ? FILTER_NO : ask_filter(recording, head, NULL, false, false);
 
     heads_path(head, &path, &query);
     recording->path = mem_spandup(path);
     if (answer == FILTER_NO) {
         struct exchange_piece *piece = piece_new(recording->session, NULL);
         recording->mode = COUNTED_WITH_COOKIES;
-        count(&recording->session->totals.filtered, 1);
+        if (!is_for_cookies)
+            count(&recording->session->totals.filtered, 1);
         piece_add_sent_cookies(piece, recording->exchange, &head->headers,
                                &recording->recorder->shared->seen_cookies);
         queue_cookies(recording, piece, path);

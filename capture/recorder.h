@@ -27,12 +27,18 @@ struct filter;
 struct recorder;
 struct roster;
 
+/* What a batch that has come into the store may have changed there. */
+enum capture_news { CAPTURE_NEW_COOKIES = 1 << 0, CAPTURE_NEW_EXCHANGES = 1 << 1 };
+
 /* What the recorders of a capture have in common. Zeroed, then recorder_shared_init. */
 struct recorder_shared {
     struct queue *queue;
     size_t max_queue_bytes; /* the bound of the queue as it was made: the writer only goes below it */
     struct filter *filter;  /* NULL takes everything */
-    bool no_bodies, skip_media;
+    bool no_bodies, skip_media, cookies_only;
+    /* The writer's, see capture_options. */
+    void (*on_commit)(void *self, unsigned news);
+    void *on_commit_self;
     uint64_t max_body; /* 0: no limit */
     atomic_bool is_paused;
     struct roster *roster; /* the sessions, with their counters */

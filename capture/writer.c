@@ -50,6 +50,7 @@ struct writer {
     struct entries batch; /* those with something to write */
     struct queue_item *items;
     size_t queue_bytes; /* its bound now */
+    unsigned news;      /* of what is to be written: enum capture_news */
 
     bool is_failing, is_dropping;
     uint64_t failing_since_us, retry_at_us;
@@ -311,6 +312,8 @@ static void collect_piece(struct writer *writer, struct exchange_piece *piece)
 {
     struct entry *entry = piece->entry;
 
+    writer->news |= piece->cookie_count != 0 ? CAPTURE_NEW_COOKIES : 0;
+    writer->news |= entry != NULL ? CAPTURE_NEW_EXCHANGES : 0;
     if (entry == NULL)
         return;
     if ((piece->marks & PIECE_REQUEST) != 0)
@@ -489,6 +492,9 @@ static void settle_batch(struct writer *writer)
         session->taken = (struct store_totals){ 0 };
         session->lost.exchanges = 0;
     }
+    if (writer->news != 0 && writer->shared->on_commit != NULL)
+        writer->shared->on_commit(writer->shared->on_commit_self, writer->news);
+    writer->news = 0;
 }
 
 static bool write_batch(struct writer *writer, struct err *err)

@@ -87,12 +87,12 @@ static bool read_cookies(struct store *store, int64_t session, struct place *aft
     return query_end(&query, err) && (is_good || fail_damaged(store, "cookie", after->id, err));
 }
 
-bool store_cookies(struct store *store, int64_t session,
-                   bool (*each)(void *self, const struct cookie_row *row), void *self, struct err *err)
+bool store_cookies_from(struct store *store, int64_t session, uint64_t from_us,
+                        bool (*each)(void *self, const struct cookie_row *row), void *self, struct err *err)
 {
     struct cookie_cells *rows = mem_array(struct cookie_cells, SLICE_ROWS);
     struct strbuf bytes = STRBUF_EMPTY;
-    struct place after = { INT64_MIN, 0 };
+    struct place after = { (int64_t)from_us - 1, INT64_MAX };
     size_t count = SLICE_ROWS;
     bool ok = true, goes_on = true;
 
@@ -112,6 +112,35 @@ bool store_cookies(struct store *store, int64_t session,
     strbuf_clear(&bytes);
     mem_free(rows);
     return ok;
+}
+
+bool store_cookies(struct store *store, int64_t session,
+                   bool (*each)(void *self, const struct cookie_row *row), void *self, struct err *err)
+{
+    return store_cookies_from(store, session, 0, each, self, err);
+}
+
+bool store_new_cookies(struct store *store, int64_t session, int64_t *last, uint64_t *out_oldest_us,
+                       struct err *err)
+{
+    /* The plus keeps SQLite from the session's index, in which the new ones lie scattered. */
+    static const char READ[] = "SELECT max(id), min(time_us) FROM cookie WHERE id > ? AND +session = ?";
+    struct query query = query_begin(store, READ);
+    int64_t newest = 0, oldest_us = 0;
+
+    query_int(&query, *last);
+    query_int(&query, session);
+    if (query_step(&query)) {
+        newest = query_column_int(&query, 0); /* 0 for NULL: there is none */
+        oldest_us = query_column_int(&query, 1);
+    }
+    if (!query_end(&query, err))
+        return false;
+    if (newest > *last) {
+        *last = newest;
+        *out_oldest_us = (uint64_t)oldest_us;
+    }
+    return true;
 }
 
 /* --- events -------------------------------------------------------------------------------------------- */

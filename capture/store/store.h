@@ -99,9 +99,17 @@ struct cookie_row {
     struct span name, value; /* bytes */
     struct span line;        /* the Set-Cookie value as it came; empty for COOKIE_SENT */
 };
-/* In the order in which they were seen. */
+/* In the order in which they were seen. each returns false to stop. */
 bool store_cookies(struct store *store, int64_t session,
                    bool (*each)(void *self, const struct cookie_row *row), void *self, struct err *err);
+/* The same, of those seen at from_us or later. */
+bool store_cookies_from(struct store *store, int64_t session, uint64_t from_us,
+                        bool (*each)(void *self, const struct cookie_row *row), void *self, struct err *err);
+/* What came into the store behind the place *last (0: the beginning), for who follows a session that is being
+ * recorded: *last moves on to the newest, and *out_oldest_us is when the oldest of them was seen, which may
+ * be before others that were there already. Nothing new: *last stays as it is. */
+bool store_new_cookies(struct store *store, int64_t session, int64_t *last, uint64_t *out_oldest_us,
+                       struct err *err);
 
 struct event_row {
     uint64_t time_us;
