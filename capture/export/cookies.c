@@ -9,6 +9,8 @@
 #include "capture/export/text.h"
 #include "proxy/base/mem.h"
 
+#define DAY_S 86400
+
 /* --- loading ------------------------------------------------------------------------------------------- */
 
 struct loading {
@@ -21,14 +23,11 @@ struct loading {
 static bool load_row(void *self, const struct cookie_row *row)
 {
     struct loading *loading = self;
-    struct jar_request request = { row->scheme, row->host, row->path };
     struct err why;
 
     if (row->time_us > loading->last_us)
         loading->last_us = row->time_us;
-    if (row->source == COOKIE_SENT)
-        jar_add_sent(loading->jar, &request, row->time_us, row->name, row->value);
-    else if (!jar_add_set(loading->jar, &request, row->time_us, row->line, &why) && loading->ignored != NULL)
+    if (!jar_add_row(loading->jar, row, &why) && loading->ignored != NULL)
         loading->ignored(loading->self, row, &why);
     return true;
 }
@@ -119,13 +118,14 @@ static bool write_cookie(void *self, const struct jar_cookie *cookie)
 
 static bool write_cookies(struct writing *writing, struct err *err)
 {
+    const struct export_source *source = writing->job->source;
+    struct jar *jar = NULL;
     struct seen *seen, *tmp;
-    struct jar *jar;
-    uint64_t now_us;
+    uint64_t now_us = source->jar_us;
 
-    if (!cookies_load(writing->job->source, count_ignored, writing->job, &jar, &now_us, err))
+    if (source->jar == NULL && !cookies_load(source, count_ignored, writing->job, &jar, &now_us, err))
         return false;
-    jar_each(jar, now_us, write_cookie, writing);
+    jar_each(jar != NULL ? jar : source->jar, now_us, write_cookie, writing);
     jar_free(jar);
     HASH_ITER (hh, writing->seen, seen, tmp) {
         HASH_DEL(writing->seen, seen);
@@ -135,12 +135,19 @@ static bool write_cookies(struct writing *writing, struct err *err)
     return true;
 }
 
-/* Rounded up: a cookie must not end before its time. */
-static int64_t expires_s(const struct jar_cookie *cookie)
+/* Whether it has a date to be written. Rounded up: a cookie must not end before its time; and a session
+ * cookie that is given a date gets the end of a day, so that one day's exports are alike. */
+static bool has_expiry(const struct writing *writing, const struct jar_cookie *cookie, int64_t *out_seconds)
 {
+    const struct export_options *options = writing->job->options;
     int64_t seconds = cookie->expires_us / 1000000 + (cookie->expires_us % 1000000 > 0);
 
-    return seconds < COOKIE_LAST_SECOND ? seconds : COOKIE_LAST_SECOND;
+    if (!cookie->is_persistent && options->session_days == 0)
+        return false;
+    if (!cookie->is_persistent)
+        seconds = ((int64_t)(options->now_us / 1000000 / DAY_S) + 1 + options->session_days) * DAY_S;
+    *out_seconds = seconds < COOKIE_LAST_SECOND ? seconds : COOKIE_LAST_SECOND;
+    return true;
 }
 
 /* --- cookies.txt --------------------------------------------------------------------------------------- */
@@ -152,7 +159,9 @@ static bool fits_in_line(struct span text)
 
 static bool write_netscape(struct writing *writing, const struct jar_cookie *cookie)
 {
+    bool has_prefix = cookie->is_http_only && !writing->job->options->no_httponly_prefix;
     size_t path_len = strlen(cookie->path);
+    int64_t expires_s = 0; /* with the client */
 
     /* One line that is no UTF-8 makes Python refuse the whole file. */
     if (cookie->name.len == 0 || !fits_in_line(cookie->name) || !fits_in_line(cookie->value) ||
@@ -164,10 +173,11 @@ static bool write_netscape(struct writing *writing, const struct jar_cookie *coo
         count_cookie(writing, EXPORT_COOKIE_PATH, cookie);
     if (!is_first(writing, cookie, CURL_IDENTITY))
         count_cookie(writing, EXPORT_COOKIE_CASE, cookie);
+    has_expiry(writing, cookie, &expires_s);
     fprintf(writing->job->out, "%s%s%s\t%s\t%s\t%s\t%" PRId64 "\t%.*s\t%.*s\n",
-            cookie->is_http_only ? "#HttpOnly_" : "", cookie->is_host_only ? "" : ".", cookie->domain,
+            has_prefix ? "#HttpOnly_" : "", cookie->is_host_only ? "" : ".", cookie->domain,
             cookie->is_host_only ? "FALSE" : "TRUE", cookie->path, cookie->is_secure ? "TRUE" : "FALSE",
-            cookie->is_persistent ? expires_s(cookie) : 0, SPAN_ARG(cookie->name), SPAN_ARG(cookie->value));
+            expires_s, SPAN_ARG(cookie->name), SPAN_ARG(cookie->value));
     return true;
 }
 
@@ -200,9 +210,9 @@ static void write_true(struct json_out *json, const char *key, bool value)
         jout_member_bool(json, key, true);
 }
 
-static void write_extensions(struct json_out *json, const struct jar_cookie *cookie)
+static void write_extensions(struct json_out *json, const struct jar_cookie *cookie, bool is_partitioned)
 {
-    if (cookie->priority[0] == '\0' && !cookie->is_partitioned)
+    if (cookie->priority[0] == '\0' && !is_partitioned)
         return;
     jout_key(json, "extensions");
     jout_open_array(json);
@@ -211,7 +221,7 @@ static void write_extensions(struct json_out *json, const struct jar_cookie *coo
         jout_bytes(json, span_of(text));
         mem_free(text);
     }
-    if (cookie->is_partitioned)
+    if (is_partitioned)
         jout_str(json, "Partitioned");
     jout_close(json);
 }
@@ -222,7 +232,7 @@ static bool write_tough(struct writing *writing, const struct jar_cookie *cookie
         [SAME_SITE_NONE] = "none", [SAME_SITE_LAX] = "lax", [SAME_SITE_STRICT] = "strict"
     };
     struct json_out *json = &writing->json;
-    int64_t creation_ms = (int64_t)(cookie->created_us / 1000);
+    int64_t creation_ms = (int64_t)(cookie->created_us / 1000), expires_s;
 
     if (!is_first(writing, cookie, TOUGH_IDENTITY)) {
         count_cookie(writing, EXPORT_COOKIE_TWINS, cookie);
@@ -238,14 +248,14 @@ static bool write_tough(struct writing *writing, const struct jar_cookie *cookie
     jout_latin1(json, cookie->name);
     jout_key(json, "value");
     jout_latin1(json, cookie->value);
-    if (cookie->is_persistent)
-        write_time(json, "expires", expires_s(cookie) * 1000);
+    if (has_expiry(writing, cookie, &expires_s))
+        write_time(json, "expires", expires_s * 1000);
     jout_member_str(json, "domain", cookie->domain);
     jout_key(json, "path");
     jout_latin1(json, span_of(cookie->path));
     write_true(json, "secure", cookie->is_secure);
     write_true(json, "httpOnly", cookie->is_http_only);
-    write_extensions(json, cookie);
+    write_extensions(json, cookie, cookie->is_partitioned && !writing->job->options->strip_partitioned);
     jout_member_bool(json, "hostOnly", cookie->is_host_only); /* absent it means subdomains too */
     write_time(json, "creation", creation_ms);
     write_time(json, "lastAccessed", creation_ms);
@@ -280,7 +290,73 @@ bool export_cookies_tough(struct export_job *job, struct err *err)
     return true;
 }
 
-/* --- Playwright ---------------------------------------------------------------------------------------- */
+/* --- what browsers take -----------------------------------------------------------------------------------
+ */
+
+/* As Chromium's own interfaces spell it. */
+static void write_browser_domain(struct json_out *json, const struct jar_cookie *cookie)
+{
+    bool is_ipv6 = strchr(cookie->domain, ':') != NULL;
+    char *domain = mem_printf("%s%s%s",
+                              is_ipv6                ? "["
+                              : cookie->is_host_only ? ""
+                                                     : ".",
+                              cookie->domain, is_ipv6 ? "]" : "");
+
+    jout_member_str(json, "domain", domain);
+    mem_free(domain);
+}
+
+/* The fields of the cookies that Chrome gives to extensions, which is what cookie editors take and give. */
+static bool write_chrome(struct writing *writing, const struct jar_cookie *cookie)
+{
+    static const char *const same_sites[] = { [SAME_SITE_DEFAULT] = "unspecified",
+                                              [SAME_SITE_NONE] = "no_restriction",
+                                              [SAME_SITE_LAX] = "lax",
+                                              [SAME_SITE_STRICT] = "strict" };
+    struct json_out *json = &writing->json;
+    bool has_date;
+    int64_t expires_s;
+
+    if (!fits_in_line(cookie->name) || !fits_in_line(cookie->value)) {
+        count_cookie(writing, EXPORT_COOKIE_UNFIT, cookie);
+        return false;
+    }
+    if (cookie->is_partitioned)
+        count_cookie(writing, EXPORT_COOKIE_PARTITIONED, cookie);
+    has_date = has_expiry(writing, cookie, &expires_s);
+    jout_open_object(json);
+    write_browser_domain(json, cookie);
+    if (has_date)
+        jout_member_int(json, "expirationDate", expires_s);
+    jout_member_bool(json, "hostOnly", cookie->is_host_only);
+    jout_member_bool(json, "httpOnly", cookie->is_http_only);
+    jout_member_text(json, "name", cookie->name);
+    jout_member_bytes(json, "path", span_of(cookie->path));
+    jout_member_str(json, "sameSite", same_sites[cookie->same_site]);
+    jout_member_bool(json, "secure", cookie->is_secure);
+    jout_member_bool(json, "session", !has_date);
+    jout_member_str(json, "storeId", "0");
+    jout_member_text(json, "value", cookie->value);
+    jout_close(json);
+    return true;
+}
+
+bool export_cookies_json(struct export_job *job, struct err *err)
+{
+    struct writing writing = { .job = job, .write = write_chrome };
+    struct json_out *json = &writing.json;
+
+    if (!jar_scope_parse(job->options->domain, &writing.scope, err))
+        return false;
+    jout_init(json, job->out);
+    jout_open_array(json);
+    if (!write_cookies(&writing, err))
+        return false;
+    jout_close(json);
+    jout_end_document(json);
+    return true;
+}
 
 static bool write_playwright(struct writing *writing, const struct jar_cookie *cookie)
 {
@@ -289,7 +365,7 @@ static bool write_playwright(struct writing *writing, const struct jar_cookie *c
                                               [SAME_SITE_LAX] = "Lax",
                                               [SAME_SITE_STRICT] = "Strict" };
     struct json_out *json = &writing->json;
-    char *domain;
+    int64_t expires_s = -1; /* with the client */
 
     /* Chromium takes no tab, and of a list with one such cookie it takes none at all. */
     if (!fits_in_line(cookie->name) || !fits_in_line(cookie->value)) {
@@ -298,21 +374,17 @@ static bool write_playwright(struct writing *writing, const struct jar_cookie *c
     }
     if (cookie->is_partitioned)
         count_cookie(writing, EXPORT_COOKIE_PARTITIONED, cookie);
-    if (strchr(cookie->domain, ':') != NULL)
-        domain = mem_printf("[%s]", cookie->domain);
-    else
-        domain = mem_printf("%s%s", cookie->is_host_only ? "" : ".", cookie->domain);
+    has_expiry(writing, cookie, &expires_s);
     jout_open_object(json);
     jout_member_text(json, "name", cookie->name);
     jout_member_text(json, "value", cookie->value);
-    jout_member_str(json, "domain", domain);
+    write_browser_domain(json, cookie);
     jout_member_bytes(json, "path", span_of(cookie->path));
-    jout_member_int(json, "expires", cookie->is_persistent ? expires_s(cookie) : -1);
+    jout_member_int(json, "expires", expires_s);
     jout_member_bool(json, "httpOnly", cookie->is_http_only);
     jout_member_bool(json, "secure", cookie->is_secure);
     jout_member_str(json, "sameSite", same_sites[cookie->same_site]);
     jout_close(json);
-    mem_free(domain);
     return true;
 }
 
@@ -336,5 +408,29 @@ bool export_cookies_playwright(struct export_job *job, struct err *err)
     jout_close(json);
     jout_end_document(json);
     job->report->reasons[EXPORT_LOCAL_STORAGE].count++; /* of no cookie: there is no first one */
+    return true;
+}
+
+/* --- one line ------------------------------------------------------------------------------------------ */
+
+static bool write_pair(struct writing *writing, const struct jar_cookie *cookie)
+{
+    fputs(writing->job->report->written == 0 ? "Cookie: " : "; ", writing->job->out);
+    fwrite(cookie->name.ptr, 1, cookie->name.len, writing->job->out);
+    if (cookie->name.len != 0)
+        fputc('=', writing->job->out);
+    fwrite(cookie->value.ptr, 1, cookie->value.len, writing->job->out);
+    return true;
+}
+
+/* A line of a request's head; no line when there is no cookie, for then a client sends none. */
+bool export_cookies_header(struct export_job *job, struct err *err)
+{
+    struct writing writing = { .job = job, .write = write_pair };
+
+    if (!jar_scope_parse(job->options->domain, &writing.scope, err) || !write_cookies(&writing, err))
+        return false;
+    if (job->report->written != 0)
+        fputc('\n', job->out);
     return true;
 }

@@ -4,6 +4,7 @@
 
 #include "capture/export/source.h"
 #include "capture/jar.h"
+#include "capture/jar_follow.h"
 
 /* The jar as it was when the session ended (or, while it lasts, at the last cookie seen): *out_now_us is that
  * time, so that what has expired does not depend on when somebody asks. ignored is called for each Set-Cookie

@@ -27,6 +27,10 @@ const struct export_format export_formats[] = {
       export_cookies_tough },
     { "cookies-playwright", "a storageState for Playwright", ".storage-state.json", EXPORT_HIDES_NOTHING,
       export_cookies_playwright },
+    { "cookies-json", "cookies as Chrome gives them to extensions, for cookie editors",
+      ".chrome-cookies.json", EXPORT_HIDES_NOTHING, export_cookies_json },
+    { "cookies-header", "one Cookie header line, for curl -H @FILE", ".cookie-header.txt",
+      EXPORT_HIDES_NOTHING, export_cookies_header },
     { NULL, NULL, NULL, EXPORT_HIDES_NOTHING, NULL },
 };
 

@@ -48,9 +48,13 @@ enum export_secrets {
 
 struct export_options {
     const struct export_format *format;
-    enum export_group group;    /* collection, environment */
-    const char *name;           /* of the collection or environment; NULL: made of host and time */
-    const char *domain;         /* cookies: see jar_scope_parse; NULL: all */
+    enum export_group group; /* collection, environment */
+    const char *name;        /* of the collection or environment; NULL: made of host and time */
+    const char *domain;      /* cookies: see jar_scope_parse; NULL: all */
+    bool no_httponly_prefix; /* cookies.txt: HttpOnly cookies stand on lines like all others */
+    unsigned session_days; /* cookies: session cookies expire so many days after now_us; 0: with the client */
+    uint64_t now_us;       /* wall clock; only its day counts. With session_days */
+    bool strip_partitioned;     /* cookies: partitioned cookies are written as plain ones */
     uint64_t max_example_bytes; /* of a response's body */
     bool keep_browser_headers;  /* collection: browser noise is sent too */
     enum export_secrets secrets;

@@ -63,9 +63,9 @@ static void sync_folder_of(const char *path)
     mem_free(copy);
 }
 
-bool outfile_commit(struct outfile *out, struct err *err)
+static bool finish(struct outfile *out, bool is_synced, struct err *err)
 {
-    bool ok = fflush(out->file) == 0 && !ferror(out->file) && fsync(fileno(out->file)) == 0;
+    bool ok = fflush(out->file) == 0 && !ferror(out->file) && (!is_synced || fsync(fileno(out->file)) == 0);
     int why = errno;
 
     if (fclose(out->file) != 0 && ok) {
@@ -78,7 +78,8 @@ bool outfile_commit(struct outfile *out, struct err *err)
         why = errno;
     }
     if (ok) {
-        sync_folder_of(out->path);
+        if (is_synced)
+            sync_folder_of(out->path);
         mem_free(out->temporary);
         out->temporary = NULL;
     } else {
@@ -86,6 +87,16 @@ bool outfile_commit(struct outfile *out, struct err *err)
     }
     outfile_abandon(out);
     return ok;
+}
+
+bool outfile_commit(struct outfile *out, struct err *err)
+{
+    return finish(out, true, err);
+}
+
+bool outfile_show(struct outfile *out, struct err *err)
+{
+    return finish(out, false, err);
 }
 
 void outfile_abandon(struct outfile *out)

@@ -19,6 +19,9 @@ struct outfile {
 bool outfile_open(struct outfile *out, const char *path, struct err *err);
 /* Syncs and renames; whatever happens, out is empty afterwards. ERR_SYS when any byte was lost. */
 bool outfile_commit(struct outfile *out, struct err *err);
+/* The same without waiting for the disk: readers see a whole file all the same, and only a power cut may cost
+ * it. For what is written again and again. */
+bool outfile_show(struct outfile *out, struct err *err);
 void outfile_abandon(struct outfile *out); /* an empty one is fine */
 
 /* One that has no name, 0600, in $TMPDIR or /tmp: to be read again by who wrote it. The caller's to fclose;

@@ -31,5 +31,7 @@ bool export_http(struct export_job *job, struct err *err);
 bool export_cookies_netscape(struct export_job *job, struct err *err);
 bool export_cookies_tough(struct export_job *job, struct err *err);
 bool export_cookies_playwright(struct export_job *job, struct err *err);
+bool export_cookies_json(struct export_job *job, struct err *err);
+bool export_cookies_header(struct export_job *job, struct err *err);
 
 #endif

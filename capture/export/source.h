@@ -13,6 +13,7 @@
 #include "proxy/base/err.h"
 
 struct filter;
+struct jar;
 
 struct export_source {
     const struct session_row *session; /* borrowed */
@@ -28,6 +29,10 @@ struct export_source {
     bool (*messages)(void *self, uint32_t seq, store_message_sink each, void *each_self, struct err *err);
     bool (*cookies)(void *self, bool (*each)(void *each_self, const struct cookie_row *row), void *each_self,
                     struct err *err);
+    /* What cookies() makes, and the time it is for, where that is known already; NULL: it is made of
+     * cookies(). Borrowed. */
+    const struct jar *jar;
+    uint64_t jar_us;
 };
 
 /* Those exchanges of a session that filter takes (NULL: all); cookies are the whole session's. Everything is
