@@ -202,6 +202,9 @@ char *capture_args_json(const struct args *args)
     add_flag(options, "no_auto_seal", args->no_auto_seal);
     add_flag(options, "no_mirror", args->no_mirror);
     add_text(options, "keylog", args->keylog);
+    add_flag(options, "cookies_only", args->cookies_only);
+    add_list(options, "sync_cookies", &args->sync_cookies);
+    add_list(options, "export", &args->live_export);
     add_size(options, "max_body", &args->max_body);
     add_size(options, "max_header_bytes", &args->max_header_bytes);
     made = json_dumps(options, JSON_COMPACT);

@@ -31,6 +31,7 @@
 #include "tools/cmd_capture.h"
 #include "tools/command.h"
 #include "tools/config.h"
+#include "tools/kept.h"
 #include "tools/lan.h"
 #include "tools/launch.h"
 #include "tools/say.h"
@@ -62,6 +63,7 @@ struct run {
     struct proxy *proxy;
     struct view *view; /* NULL: --quiet */
     struct bundles *bundles;
+    struct kept *kept;         /* NULL: nothing is to be kept up to date */
     struct rlimit descriptors; /* as weir was started */
     char *const *command;      /* what is run, and ends the capture; NULL: nothing */
     bool is_browser;           /* command is: apart from our terminal, and ended by us */
@@ -308,6 +310,9 @@ static bool start_capture(struct run *run, struct err *err)
         .no_bodies = args->no_bodies,
         .max_body = args->max_body.is_given ? args->max_body.bytes : 0,
         .skip_media = args->skip_media,
+        .cookies_only = args->cookies_only,
+        .on_commit = run->kept != NULL ? kept_note : NULL,
+        .on_commit_self = run->kept,
         .durable = args->durable,
         .per = (enum capture_per)args->session_per,
         .listeners = args->listen.items,
@@ -323,6 +328,15 @@ static bool start_capture(struct run *run, struct err *err)
     if (ok)
         make_plugs(run);
     mem_free(json);
+    mem_free(path);
+    return ok;
+}
+
+static bool start_kept(struct run *run, struct err *err)
+{
+    char *path = config_store_path(run->args->store, err);
+    bool ok = path != NULL && kept_start(run->kept, path, capture_session(run->capture), err);
+
     mem_free(path);
     return ok;
 }
@@ -483,6 +497,37 @@ static void stop_proxy(struct run *run)
         say_nothing_came();
 }
 
+/* COMMAND has ended: a terminal's Ctrl-C is for us from now on, though not one that came before. */
+static void take_back_ctrl_c(const struct run *run)
+{
+    struct sigaction action = { .sa_handler = hurry };
+    struct signalfd_siginfo was_for_command;
+    sigset_t set;
+
+    if (run->command == NULL || run->is_browser)
+        return;
+    while (read(run->signal_fd, &was_for_command, sizeof was_for_command) > 0)
+        continue;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaction(SIGINT, &action, NULL);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+/* The files that are kept up to date, brought to their end; the exit status. */
+static int finish_kept(struct run *run, int status)
+{
+    struct err err;
+
+    if (run->kept == NULL || !run->has_begun)
+        return status;
+    take_back_ctrl_c(run);
+    if (kept_finish(run->kept, &is_hurried, &err))
+        return status;
+    command_fail(&err);
+    return status != EXIT_DONE ? status : EXIT_FAILED;
+}
+
 static void forget_session(const struct run *run, int64_t session)
 {
     struct store *store;
@@ -512,6 +557,7 @@ static int end_capture(struct run *run, int status)
         say_sealed(run, &summary);
         view_finish(run->view, LAST_LINES_MS);
     }
+    status = finish_kept(run, status);
     if (!run->has_begun && summary.exchanges == 0)
         forget_session(run, session);
     capture_summary_clear(&summary);
@@ -538,6 +584,7 @@ static int finish(struct run *run, int status)
         view_finish(run->view, LAST_LINES_MS);
     if (run->capture != NULL)
         status = end_capture(run, status);
+    kept_free(run->kept);
     bundles_free(run->bundles);
     view_free(run->view);
     ca_unref(run->ca);
@@ -585,10 +632,11 @@ int capture_run(const struct args *args, char *const *browser)
     if (!capture_args_read(args, default_listen, &run.asked, &err) || !find_route(&run, &err) ||
         (args->filter != NULL && !filter_parse(args->filter, &run.filter, &err)))
         goto failed;
-    if (!open_signals(&run, &err) || !open_ca(&run, &is_new_ca, &err) || !start_capture(&run, &err))
+    if (!kept_new(args, &run.kept, &err) || !open_signals(&run, &err) || !open_ca(&run, &is_new_ca, &err) ||
+        !start_capture(&run, &err))
         goto failed;
     start_view(&run);
-    if (!start_proxy(&run, &err))
+    if (!start_proxy(&run, &err) || (run.kept != NULL && !start_kept(&run, &err)))
         goto failed;
     say_start(&run, is_new_ca);
     if (run.command != NULL && !start_command(&run, &failed_status, &err))

@@ -10,38 +10,14 @@
 #include "capture/store/store.h"
 #include "proxy/base/mem.h"
 #include "tools/command.h"
+#include "tools/cookie_args.h"
+#include "tools/format.h"
 #include "tools/text.h"
 
 const char *cmd_export_word(size_t i, const char **out_about)
 {
     *out_about = export_formats[i].what;
     return export_formats[i].name;
-}
-
-static const struct export_format *find_format(const char *name, struct err *err)
-{
-    const struct export_format *format = export_find_format(name);
-    struct strbuf names = STRBUF_EMPTY;
-    const char *guess, **all;
-    size_t count = 0;
-
-    if (format != NULL)
-        return format;
-    while (export_formats[count].name != NULL)
-        count++;
-    all = mem_array(const char *, count + 1);
-    for (size_t i = 0; i < count; i++) {
-        all[i] = export_formats[i].name;
-        strbuf_printf(&names, "%s%s", i != 0 ? ", " : "", all[i]);
-    }
-    guess = opt_guess(name, all);
-    if (guess != NULL)
-        err_set(err, ERR_USAGE, "no format '%s'; did you mean '%s'?", name, guess);
-    else
-        err_set(err, ERR_USAGE, "no format '%s'; there is %s", name, strbuf_text(&names));
-    mem_free(all);
-    strbuf_clear(&names);
-    return NULL;
 }
 
 static void add_report(struct strbuf *out, const struct export_report *report)
@@ -62,11 +38,6 @@ static void add_report(struct strbuf *out, const struct export_report *report)
         strbuf_printf(out, "weir: bodies of requests lie in %s\n", report->files_path);
 }
 
-static bool is_jar(const struct export_format *format)
-{
-    return strncmp(format->name, "cookies-", strlen("cookies-")) == 0;
-}
-
 static void say_report(const struct export_format *format, const char *path,
                        const struct export_report *report)
 {
@@ -74,7 +45,7 @@ static void say_report(const struct export_format *format, const char *path,
 
     add_report(&out, report);
     strbuf_printf(&out, "weir: wrote %llu of ", (unsigned long long)report->written);
-    if (is_jar(format))
+    if (format_is_jar(format))
         text_add_count(&out, report->considered, "cookie", "cookies");
     else
         text_add_count(&out, report->considered, "exchange", "exchanges");
@@ -129,6 +100,8 @@ static bool write_export(const struct args *args, const struct export_format *fo
     if (options.secrets == EXPORT_SECRETS_DROP && format->hiding == EXPORT_HIDES_NOTHING)
         return err_set(err, ERR_USAGE, "'%s' can't leave secrets out: --secrets drop is for other formats",
                        format->name);
+    if (!cookie_args_read(args, &options, err))
+        return false;
     if (path != NULL && is_special(path)) {
         stream = fopen(path, "we");
         if (stream == NULL)
@@ -161,14 +134,15 @@ int cmd_export(const struct args *args)
                 "which format? usage: weir export FORMAT [SESSION]; 'weir help export' lists them");
         return command_fail(&err);
     }
-    format = find_format(args->operands.items[0], &err);
-    if (format != NULL && args->domain != NULL && !is_jar(format)) {
+    if (!format_find("", args->operands.items[0], &format, &err))
+        return command_fail(&err);
+    if (args->domain != NULL && !format_is_jar(format)) {
         err_set(&err, ERR_USAGE,
                 "--domain goes with the cookies formats; for '%s' there is --filter 'host:%s'", format->name,
                 args->domain);
         return command_fail(&err);
     }
-    if (format == NULL || !jar_scope_parse(args->domain, &scope, &err) ||
+    if (!jar_scope_parse(args->domain, &scope, &err) ||
         (args->filter != NULL && !filter_parse(args->filter, &filter, &err)))
         return command_fail(&err);
     ok = command_open_store(args, STORE_READ, &store, &err);

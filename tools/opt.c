@@ -41,6 +41,14 @@ static const struct opt opts[] = {
       "a session for each client address, proxy user or listener, named after --session" },
     { CAPTURES, "filter", 0, OPT_TEXT, "EXPR", AT(filter),
       "record only what matches, e.g. 'host:*.example.com -path:/health status:4xx'" },
+    { CAPTURES, "cookies-only", 0, OPT_FLAG, NULL, AT(cookies_only),
+      "record nothing but cookies, and how much passed" },
+    { CAPTURES, "sync-cookies", 0, OPT_LIST, "DOMAIN[,...]=FORMAT:FILE", AT(sync_cookies),
+      "keep a file with the cookies of these domains, changes written within 250 ms: netscape, tough, "
+      "playwright, json or header; '*' is all; may be given again" },
+    { CAPTURES, "export", 0, OPT_LIST, "FORMAT:FILE", AT(live_export),
+      "keep an export fresh, in at most 3% of the time, and complete at the end; formats as for "
+      "'weir export'; may be given again" },
     { CAPTURES, "no-bodies", 0, OPT_FLAG, NULL, AT(no_bodies),
       "record no bodies; sizes and headers always are" },
     { CAPTURES, "max-body", 0, OPT_SIZE, "SIZE", AT(max_body),
@@ -101,7 +109,16 @@ static const struct opt opts[] = {
     { EXPORT, "secret-patterns", 0, OPT_FILE, "FILE", AT(secret_patterns),
       "what else is a secret: a regular expression a line, NAME=EXPRESSION names its variable" },
     { EXPORT | COOKIES, "domain", 0, OPT_TEXT, "DOMAIN", AT(domain),
-      "only cookies of this domain and what is below it; https://HOST: what that host would be sent" },
+      "only cookies of this domain and what is below it; https://HOST: what that host would be sent; "
+      "several with commas" },
+    { CAPTURES | EXPORT, "session-expiry", 0, OPT_TEXT, "DAYS", AT(session_expiry),
+      "cookie files: give session cookies a date, for readers that drop those without" },
+    { CAPTURES | EXPORT, "no-httponly-prefix", 0, OPT_FLAG, NULL, AT(no_httponly_prefix),
+      "cookies.txt without #HttpOnly_, which old readers take for a comment" },
+    { CAPTURES | EXPORT, "partitioned", 0, OPT_CHOICE, "keep|strip", AT(partitioned),
+      "cookie files: whether partitioned cookies say so, where the format can (default keep)" },
+    { COOKIES, "history", 0, OPT_FLAG, NULL, AT(history),
+      "every value that was set or sent, in order of time, and what became of it" },
     { CA, "key-type", 0, OPT_CHOICE, "ec|rsa", AT(key_type),
       "kind of key for create: rsa is for old clients (default ec)" },
     { CA, "force", 0, OPT_FLAG, NULL, AT(force),
@@ -433,6 +450,8 @@ void args_clear(struct args *args)
     mem_free(args->client_cert.items);
     mem_free(args->seal.items);
     mem_free(args->open.items);
+    mem_free(args->sync_cookies.items);
+    mem_free(args->live_export.items);
     mem_free(args->operands.items);
     memset(args, 0, sizeof *args);
 }

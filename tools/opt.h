@@ -61,6 +61,10 @@ struct args {
     const char *proto_descriptors;
     int session_per, secrets;
     const char *secret_patterns;
+    struct arg_list sync_cookies, live_export;
+    bool cookies_only, no_httponly_prefix, history;
+    const char *session_expiry;
+    int partitioned;
 
     struct arg_list hidden; /* owned: the texts of which argv shows asterisks */
     struct arg_list operands;

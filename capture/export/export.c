@@ -248,7 +248,7 @@ static bool commit(struct export_job *job, struct outfile *out, const char *valu
         if (!outfile_commit(&file, err))
             return false;
     }
-    return outfile_commit(out, err);
+    return job->options->unsynced ? outfile_show(out, err) : outfile_commit(out, err);
 }
 
 bool export_to_file(const struct export_source *source, const struct export_options *options,

@@ -54,6 +54,7 @@ struct export_options {
     bool no_httponly_prefix; /* cookies.txt: HttpOnly cookies stand on lines like all others */
     unsigned session_days; /* cookies: session cookies expire so many days after now_us; 0: with the client */
     uint64_t now_us;       /* wall clock; only its day counts. With session_days */
+    bool unsynced;         /* to a file: without waiting for the disk, see outfile_show */
     bool strip_partitioned;     /* cookies: partitioned cookies are written as plain ones */
     uint64_t max_example_bytes; /* of a response's body */
     bool keep_browser_headers;  /* collection: browser noise is sent too */

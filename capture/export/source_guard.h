@@ -1,0 +1,21 @@
+/* source_guard: a source that can be told to stop, so that an export of a large session can be given up.
+ *
+ * Asks goes_on before each exchange and each piece of a body; once it says no, everything fails with
+ * ERR_CLOSED. The thread of the export. */
+#ifndef WEIR_CAPTURE_EXPORT_SOURCE_GUARD_H
+#define WEIR_CAPTURE_EXPORT_SOURCE_GUARD_H
+
+#include "capture/export/source.h"
+
+struct source_guard {
+    struct export_source source; /* to be read from */
+    const struct export_source *of;
+    bool (*goes_on)(void *self);
+    void *self;
+};
+
+/* of and self are borrowed. Nothing to be cleared. */
+void source_guard_init(struct source_guard *out_guard, const struct export_source *of,
+                       bool (*goes_on)(void *self), void *self);
+
+#endif
