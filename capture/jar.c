@@ -27,6 +27,9 @@ struct jar {
     struct name_row *names;
     struct entry *first, *last;
     uint64_t next_order;
+    enum jar_change change; /* of the last observation */
+    struct entry *changed;  /* what it was about; NULL: nothing that is there */
+    struct entry *gone;     /* the deletion that it was; NULL: it was none */
 };
 
 struct jar *jar_new(void)
@@ -63,6 +66,8 @@ void jar_free(struct jar *jar)
     }
     HASH_ITER (hh, jar->names, row, tmp)
         name_row_free(jar, row);
+    if (jar->gone != NULL)
+        entry_free(jar->gone);
     mem_free(jar);
 }
 
@@ -327,22 +332,33 @@ static void swap_cookies(struct jar_cookie *a, struct jar_cookie *b)
     *b = kept;
 }
 
+static void note_change(struct jar *jar, enum jar_change change, struct entry *changed, struct entry *gone)
+{
+    if (jar->gone != NULL)
+        entry_free(jar->gone);
+    jar->change = change;
+    jar->changed = changed;
+    jar->gone = gone;
+}
+
 /* Replaces, deletes or adds. Takes entry. */
 static void store_entry(struct jar *jar, struct entry *entry, uint64_t time_us)
 {
     struct entry *old = find_same(jar, &entry->cookie);
-    bool is_deletion = is_expired(&entry->cookie, time_us);
 
-    if (old != NULL && is_deletion) {
-        entry_remove(jar, old);
+    if (is_expired(&entry->cookie, time_us)) {
+        if (old != NULL)
+            entry_remove(jar, old);
+        note_change(jar, JAR_DELETED, NULL, entry);
     } else if (old != NULL) {
         entry->cookie.created_us = old->cookie.created_us;
         swap_cookies(&old->cookie, &entry->cookie);
-    } else if (!is_deletion) {
+        entry_free(entry);
+        note_change(jar, JAR_REPLACED, old, NULL);
+    } else {
         entry_add(jar, entry);
-        return;
+        note_change(jar, entry->cookie.is_inferred ? JAR_INFERRED : JAR_ADDED, entry, NULL);
     }
-    entry_free(entry);
 }
 
 static bool is_allowed(const struct jar *jar, const struct set_cookie *set, const char *domain,
@@ -370,6 +386,7 @@ bool jar_add_set(struct jar *jar, const struct jar_request *request, uint64_t ti
     struct span path;
     struct entry *entry;
 
+    note_change(jar, JAR_IGNORED, NULL, NULL);
     if (host == NULL)
         return err_set(err, ERR_PROTO, "the cookie comes from a host without a usable name");
     if (!set_cookie_parse(line, &set, err) || !choose_domain(set.domain, host, &domain, err))
@@ -407,13 +424,18 @@ out:
 
 /* --- Cookie -------------------------------------------------------------------------------------------- */
 
-static void set_value(struct jar_cookie *cookie, struct span value, uint64_t time_us)
+static void set_value(struct jar *jar, struct entry *entry, struct span value, uint64_t time_us)
 {
-    if (span_eq(cookie->value, value))
+    struct jar_cookie *cookie = &entry->cookie;
+
+    if (cookie->is_http_only || span_eq(cookie->value, value)) {
+        note_change(jar, JAR_SENT, entry, NULL);
         return;
+    }
     mem_free((char *)cookie->value.ptr);
     cookie->value = (struct span){ mem_spandup(value), value.len };
     cookie->set_us = time_us;
+    note_change(jar, JAR_SCRIPTED, entry, NULL);
 }
 
 /* Whether the jar knows where that pair came from. Where only one cookie can be meant its value is brought up
@@ -431,8 +453,10 @@ static bool is_explained(struct jar *jar, const char *host, const struct jar_req
             matching++;
         }
     }
-    if (matching == 1 && !only->cookie.is_http_only)
-        set_value(&only->cookie, value, time_us);
+    if (matching == 1)
+        set_value(jar, only, value, time_us);
+    else if (matching > 1)
+        note_change(jar, JAR_SENT, NULL, NULL);
     return matching != 0;
 }
 
@@ -442,6 +466,7 @@ void jar_add_sent(struct jar *jar, const struct jar_request *request, uint64_t t
     char *host = suffix_canonical_host(request->host);
     struct entry *entry;
 
+    note_change(jar, JAR_IGNORED, NULL, NULL);
     if (host == NULL || name.len + value.len == 0 || is_explained(jar, host, request, time_us, name, value))
         goto out;
     entry = mem_new(struct entry);
@@ -463,6 +488,14 @@ out:
 }
 
 /* --- reading ------------------------------------------------------------------------------------------- */
+
+enum jar_change jar_last_change(const struct jar *jar, const struct jar_cookie **out_cookie)
+{
+    const struct entry *entry = jar->changed != NULL ? jar->changed : jar->gone;
+
+    *out_cookie = entry != NULL ? &entry->cookie : NULL;
+    return jar->change;
+}
 
 void jar_each(const struct jar *jar, uint64_t now_us,
               bool (*each)(void *self, const struct jar_cookie *cookie), void *self)

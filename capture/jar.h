@@ -58,6 +58,20 @@ bool jar_add_set(struct jar *jar, const struct jar_request *request, uint64_t ti
 void jar_add_sent(struct jar *jar, const struct jar_request *request, uint64_t time_us, struct span name,
                   struct span value);
 
+/* What the last observation did to the jar. */
+enum jar_change {
+    JAR_IGNORED,  /* a Set-Cookie that a user agent ignores, a pair that is empty */
+    JAR_ADDED,    /* set, and there was none of that name, domain and path */
+    JAR_REPLACED, /* set, and there was one */
+    JAR_DELETED,  /* set to a time that is over, whether there was one or not */
+    JAR_SENT,     /* sent as it is in the jar */
+    JAR_SCRIPTED, /* sent with another value: a page's script has changed it */
+    JAR_INFERRED, /* sent, and not known before */
+};
+/* *out_cookie: the cookie it was about, also one that is deleted; NULL: none, or one of several. Borrowed
+ * until the next observation. */
+enum jar_change jar_last_change(const struct jar *jar, const struct jar_cookie **out_cookie);
+
 /* Every cookie that has not expired at now_us, in order of creation. each returns false to stop. */
 void jar_each(const struct jar *jar, uint64_t now_us,
               bool (*each)(void *self, const struct jar_cookie *cookie), void *self);

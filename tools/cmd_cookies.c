@@ -2,10 +2,11 @@
 #include <jansson.h>
 #include <stdio.h>
 
-#include "capture/jar.h"
+#include "capture/jar_follow.h"
 #include "capture/store/store.h"
 #include "proxy/base/clock.h"
 #include "tools/command.h"
+#include "tools/cookie_history.h"
 #include "tools/json_text.h"
 #include "tools/table.h"
 #include "tools/text.h"
@@ -17,13 +18,9 @@ static const struct table_column columns[] = {
 
 static bool feed(void *self, const struct cookie_row *row)
 {
-    struct jar_request request = { .scheme = row->scheme, .host = row->host, .path = row->path };
     struct err ignored; /* a cookie that no client would take */
 
-    if (row->source == COOKIE_SET)
-        jar_add_set(self, &request, row->time_us, row->line, &ignored);
-    else
-        jar_add_sent(self, &request, row->time_us, row->name, row->value);
+    jar_add_row(self, row, &ignored);
     return true;
 }
 
@@ -135,26 +132,36 @@ static void write_jar(const struct args *args, const struct jar *jar, struct out
         fputs("no cookies\n", stderr);
 }
 
+static bool show_jar(const struct args *args, struct store *store, int64_t session,
+                     const struct jar_scope *scope, struct err *err)
+{
+    struct output output = { .scope = *scope };
+    struct jar *jar = jar_new();
+    bool ok = store_cookies(store, session, feed, jar, err);
+
+    if (ok)
+        write_jar(args, jar, &output);
+    jar_free(jar);
+    return ok;
+}
+
 int cmd_cookies(const struct args *args)
 {
-    struct output output = { .list = NULL };
     struct store *store = NULL;
-    struct jar *jar = jar_new();
+    struct jar_scope scope;
     struct session_row row;
     struct err err;
-    bool ok = jar_scope_parse(args->domain, &output.scope, &err) &&
-              command_open_store(args, STORE_READ, &store, &err);
+    bool ok =
+        jar_scope_parse(args->domain, &scope, &err) && command_open_store(args, STORE_READ, &store, &err);
 
     if (ok)
         ok =
             store_find_session(store, args->operands.count != 0 ? args->operands.items[0] : NULL, &row, &err);
     if (ok) {
-        ok = store_cookies(store, row.id, feed, jar, &err);
+        ok = args->history ? cookie_history_write(store, row.id, &scope, args->json, &err)
+                           : show_jar(args, store, row.id, &scope, &err);
         session_row_clear(&row);
     }
-    if (ok)
-        write_jar(args, jar, &output);
     store_close(store);
-    jar_free(jar);
     return ok ? command_finish_stdout(EXIT_DONE) : command_fail(&err);
 }

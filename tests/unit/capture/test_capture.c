@@ -3,6 +3,7 @@
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -463,6 +464,51 @@ static void a_set_cookie_is_kept_as_it_came(void **state)
     test_folder_remove(&world.folder);
 }
 
+static void note_news(void *self, unsigned news)
+{
+    atomic_fetch_or((atomic_uint *)self, news);
+}
+
+static void with_cookies_only_nothing_else_is_kept(void **state)
+{
+    static atomic_uint news;
+    struct world world = { 0 };
+    struct test_exchange x;
+
+    (void)state;
+    start(&world,
+          (struct capture_options){ .cookies_only = true, .on_commit = note_news, .on_commit_self = &news });
+    test_begin(&x, world.recorder, "POST", "a.test", "/login",
+               (const char *const[]){ "Cookie: old=1", NULL });
+    test_body(&x, HTTP_REQUEST, SPAN("secret"));
+    test_respond(&x, 200, (const char *const[]){ "Set-Cookie: sid=1", NULL });
+    test_body(&x, HTTP_RESPONSE, SPAN("hello"));
+    test_end(&x, TAP_DONE);
+    end(&world);
+    assert_int_equal(number(&world, "SELECT count(*) FROM exchange"), 0);
+    assert_int_equal(number(&world, "SELECT count(*) FROM body"), 0);
+    assert_int_equal(number(&world, "SELECT count(*) FROM cookie WHERE path = '/login' AND seq = 0"), 2);
+    assert_int_equal(world.summary.exchanges, 0);
+    assert_int_equal(world.summary.seen, 1);
+    assert_int_equal(world.summary.filtered, 0);
+    assert_int_equal(world.summary.request_bytes, 6);
+    assert_int_equal(atomic_load(&news), CAPTURE_NEW_COOKIES);
+    test_folder_remove(&world.folder);
+}
+
+static void each_batch_tells_what_is_new(void **state)
+{
+    static atomic_uint news;
+    struct world world = { 0 };
+
+    (void)state;
+    start(&world, (struct capture_options){ .on_commit = note_news, .on_commit_self = &news });
+    test_exchange(world.recorder, "a.test", "/", SPAN("hello"));
+    end(&world);
+    assert_int_equal(atomic_load(&news), CAPTURE_NEW_EXCHANGES);
+    test_folder_remove(&world.folder);
+}
+
 static bool check_event(void *self, const struct event_row *row)
 {
     ++*(int *)self;
@@ -557,6 +603,8 @@ int main(void)
         cmocka_unit_test(while_paused_exchanges_are_counted_only),
         cmocka_unit_test(a_sent_cookie_is_kept_when_it_differs_from_the_last),
         cmocka_unit_test(a_set_cookie_is_kept_as_it_came),
+        cmocka_unit_test(with_cookies_only_nothing_else_is_kept),
+        cmocka_unit_test(each_batch_tells_what_is_new),
         cmocka_unit_test(a_notice_becomes_an_event),
         cmocka_unit_test(a_session_of_that_name_is_continued_or_refused),
         cmocka_unit_test(a_default_name_that_clashes_gets_a_number),

@@ -354,9 +354,92 @@ static void a_scope_is_a_domain_or_one_host(void **state)
     assert_true(jar_scope_parse("b\xc3\xbc"
                                 "cher.example",
                                 &domain, &err));
-    assert_string_equal(domain.host, "xn--bcher-kva.example");
+    assert_string_equal(domain.domains[0].host, "xn--bcher-kva.example");
     assert_false(jar_scope_parse("ftp://x.test", &wrong, &err));
     assert_false(jar_scope_parse("a b", &wrong, &err));
+}
+
+static void a_scope_may_be_several_domains_or_all(void **state)
+{
+    struct jar_scope some, all, wrong;
+    char many[JAR_SCOPE_DOMAINS * 4 + 8] = "a.b";
+    struct err err;
+
+    (void)state;
+    assert_true(jar_scope_parse("shop.test, https://api.other.test", &some, &err));
+    assert_true(jar_scope_parse("*", &all, &err));
+    set("https://www.shop.test/", "a=1");
+    assert_true(jar_scope_takes(&some, last_cookie()));
+    set("https://api.other.test/", "b=1");
+    assert_true(jar_scope_takes(&some, last_cookie()));
+    set("https://www.other.test/", "c=1");
+    assert_false(jar_scope_takes(&some, last_cookie()));
+    assert_true(jar_scope_takes(&all, last_cookie()));
+    assert_false(jar_scope_parse("shop.test,,a.test", &wrong, &err));
+    for (int i = 0; i < JAR_SCOPE_DOMAINS; i++)
+        strcat(many, ",a.b");
+    assert_false(jar_scope_parse(many, &wrong, &err));
+    assert_int_equal(err.code, ERR_USAGE);
+}
+
+static void a_copy_holds_the_same_and_lives_by_itself(void **state)
+{
+    struct strbuf before = STRBUF_EMPTY, after = STRBUF_EMPTY;
+    struct jar_request request = { SPAN("https"), SPAN("shop.test"), SPAN("/") };
+    struct jar *copy;
+
+    (void)state;
+    set("https://shop.test/", "a=1; Max-Age=9; Path=/");
+    set("https://shop.test/", "b=2; Path=/");
+    copy = jar_copy(jar);
+    jar_for_url(copy, &request, NOW_US, &before);
+    assert_string_equal(strbuf_text(&before), "a=1; b=2");
+    set("https://shop.test/", "a=3; Path=/");
+    set("https://shop.test/", "b=; Max-Age=0; Path=/");
+    jar_for_url(copy, &request, NOW_US, &after);
+    assert_string_equal(strbuf_text(&after), "a=1; b=2");
+    jar_free(copy);
+    strbuf_clear(&before);
+    strbuf_clear(&after);
+}
+
+static void the_next_expiry_is_the_soonest_that_is_still_to_come(void **state)
+{
+    (void)state;
+    assert_true(jar_next_expiry_us(jar, NOW_US) == UINT64_MAX);
+    set("https://shop.test/", "session=1");
+    assert_true(jar_next_expiry_us(jar, NOW_US) == UINT64_MAX);
+    set("https://shop.test/", "late=1; Max-Age=100");
+    set("https://shop.test/", "soon=1; Max-Age=10");
+    assert_true(jar_next_expiry_us(jar, NOW_US) == NOW_US + 10 * SECOND);
+    assert_true(jar_next_expiry_us(jar, NOW_US + 10 * SECOND) == NOW_US + 100 * SECOND);
+    assert_true(jar_next_expiry_us(jar, NOW_US + 100 * SECOND) == UINT64_MAX);
+}
+
+static void each_observation_tells_what_it_did(void **state)
+{
+    const struct jar_cookie *cookie;
+
+    (void)state;
+    set("https://a.shop.test/x/y", "a=1; Domain=shop.test");
+    assert_int_equal(jar_last_change(jar, &cookie), JAR_ADDED);
+    assert_string_equal(cookie->domain, "shop.test");
+    assert_string_equal(cookie->path, "/x");
+    set("https://a.shop.test/x/y", "a=2; Domain=shop.test");
+    assert_int_equal(jar_last_change(jar, &cookie), JAR_REPLACED);
+    set("https://a.shop.test/x/y", "a=2; Domain=shop.test; Max-Age=0");
+    assert_int_equal(jar_last_change(jar, &cookie), JAR_DELETED);
+    assert_string_equal(cookie->path, "/x");
+    assert_false(set("https://a.shop.test/", "a=1; Domain=test"));
+    assert_int_equal(jar_last_change(jar, &cookie), JAR_IGNORED);
+    assert_null(cookie);
+    sent("https://a.shop.test/", "b", "1");
+    assert_int_equal(jar_last_change(jar, &cookie), JAR_INFERRED);
+    sent("https://a.shop.test/", "b", "1");
+    assert_int_equal(jar_last_change(jar, &cookie), JAR_SENT);
+    sent("https://a.shop.test/", "b", "2");
+    assert_int_equal(jar_last_change(jar, &cookie), JAR_SCRIPTED);
+    assert_true(span_eq(cookie->value, SPAN("2")));
 }
 
 #define jar_test(name) cmocka_unit_test_setup_teardown(name, make_jar, free_jar)
@@ -386,6 +469,10 @@ int main(void)
         jar_test(one_inferred_cookie_serves_both_schemes),
         jar_test(a_nameless_cookie_is_sent_as_its_value),
         jar_test(a_scope_is_a_domain_or_one_host),
+        jar_test(a_scope_may_be_several_domains_or_all),
+        jar_test(a_copy_holds_the_same_and_lives_by_itself),
+        jar_test(the_next_expiry_is_the_soonest_that_is_still_to_come),
+        jar_test(each_observation_tells_what_it_did),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -106,6 +106,80 @@ static void what_a_format_cannot_hold_is_counted(void **state)
     fclose(sink);
 }
 
+static char *export_as(struct export_options options, const char *format)
+{
+    struct export_report report;
+    struct err err;
+    char *text = NULL;
+    size_t len;
+    FILE *stream = open_memstream(&text, &len);
+
+    options.format = export_find_format(format);
+    assert_true(export_to_stream(fake_source_reader(fake), &options, stream, &report, &err));
+    fclose(stream);
+    export_report_clear(&report);
+    return text;
+}
+
+static void cookie_editors_get_the_cookies_that_chrome_would_give_them(void **state)
+{
+    (void)state;
+    compare("cookies-json", NULL, "tests/unit/capture/export/golden/cookies-chrome.json");
+}
+
+static void a_header_line_is_what_a_host_is_sent(void **state)
+{
+    char *text = fake_source_export(fake, "cookies-header", NULL, "https://api.shop.test");
+    char *none = fake_source_export(fake, "cookies-header", NULL, "nobody.test");
+
+    (void)state;
+    assert_string_equal(text, "Cookie: before=1; sid=abc; pref=1\n");
+    assert_string_equal(none, "");
+    free(text);
+    free(none);
+}
+
+static void a_session_cookie_is_given_a_date_when_that_is_wanted(void **state)
+{
+    /* 2026-11-22 12:00; a day later is the end of the 23rd. */
+    struct export_options options = { .session_days = 1, .now_us = 1795348800ull * 1000000 };
+    char *text = export_as(options, "cookies-netscape");
+
+    (void)state;
+    assert_non_null(strstr(text, "\t1795478400\tsid\tabc\n"));
+    assert_non_null(strstr(text, "\t1917812966\tpref\t1\n")); /* a date of its own stays */
+    free(text);
+    text = export_as(options, "cookies-tough");
+    assert_null(strstr(text, "\"key\": \"sid\",\n\t\t\t\"value\": \"abc\",\n\t\t\t\"domain\""));
+    free(text);
+    text = export_as(options, "cookies-playwright");
+    assert_null(strstr(text, "\"expires\": -1"));
+    free(text);
+}
+
+static void an_old_reader_gets_no_prefix_for_httponly(void **state)
+{
+    char *text = export_as((struct export_options){ .no_httponly_prefix = true }, "cookies-netscape");
+
+    (void)state;
+    assert_null(strstr(text, "#HttpOnly_"));
+    assert_non_null(strstr(text, "\napi.shop.test\tFALSE\t/\tTRUE\t0\tsid\tabc\n"));
+    free(text);
+}
+
+static void a_partitioned_cookie_may_be_written_as_a_plain_one(void **state)
+{
+    char *kept = export_as((struct export_options){ .strip_partitioned = false }, "cookies-tough");
+    char *stripped = export_as((struct export_options){ .strip_partitioned = true }, "cookies-tough");
+
+    (void)state;
+    assert_non_null(strstr(kept, "\"Partitioned\""));
+    assert_null(strstr(stripped, "\"Partitioned\""));
+    assert_non_null(strstr(stripped, "\"part\""));
+    free(kept);
+    free(stripped);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -115,6 +189,14 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_domain_takes_all_below_it_and_a_host_what_it_would_be_sent,
                                         make_source, free_source),
         cmocka_unit_test_setup_teardown(what_a_format_cannot_hold_is_counted, make_source, free_source),
+        cmocka_unit_test_setup_teardown(cookie_editors_get_the_cookies_that_chrome_would_give_them,
+                                        make_source, free_source),
+        cmocka_unit_test_setup_teardown(a_header_line_is_what_a_host_is_sent, make_source, free_source),
+        cmocka_unit_test_setup_teardown(a_session_cookie_is_given_a_date_when_that_is_wanted, make_source,
+                                        free_source),
+        cmocka_unit_test_setup_teardown(an_old_reader_gets_no_prefix_for_httponly, make_source, free_source),
+        cmocka_unit_test_setup_teardown(a_partitioned_cookie_may_be_written_as_a_plain_one, make_source,
+                                        free_source),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
