@@ -1,5 +1,6 @@
 #include "proxy/base/log.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
@@ -11,6 +12,8 @@
 
 static atomic_int current_level = LOG_LEVEL_WARN;
 static atomic_int current_format = LOG_FORMAT_TEXT;
+/* Held while a sink is told a line, so that it may go away once log_sink has returned. */
+static pthread_mutex_t sink_lock = PTHREAD_MUTEX_INITIALIZER;
 static void (*line_sink)(void *self, enum log_level level, const char *line);
 static void *line_sink_self;
 
@@ -29,8 +32,10 @@ bool log_is_on(enum log_level level)
 
 void log_sink(void (*sink)(void *self, enum log_level level, const char *line), void *self)
 {
+    pthread_mutex_lock(&sink_lock);
     line_sink = sink;
     line_sink_self = self;
+    pthread_mutex_unlock(&sink_lock);
 }
 
 static bool is_plain(struct span text)
@@ -94,6 +99,18 @@ static void format_json(struct strbuf *line, enum log_level level, const char *w
     strbuf_add_char(line, '}');
 }
 
+static bool tell_sink(enum log_level level, const char *line)
+{
+    bool has_sink;
+
+    pthread_mutex_lock(&sink_lock);
+    has_sink = line_sink != NULL;
+    if (has_sink)
+        line_sink(line_sink_self, level, line);
+    pthread_mutex_unlock(&sink_lock);
+    return has_sink;
+}
+
 void log_write(enum log_level level, const char *where, const char *message, const struct log_pair *pairs)
 {
     struct strbuf line;
@@ -104,9 +121,7 @@ void log_write(enum log_level level, const char *where, const char *message, con
         format_json(&line, level, where, message, pairs);
     else
         format_text(&line, level, where, message, pairs);
-    if (line_sink != NULL) {
-        line_sink(line_sink_self, level, strbuf_text(&line));
-    } else {
+    if (!tell_sink(level, strbuf_text(&line))) {
         line.limit = 0;
         strbuf_add_char(&line, '\n');
         written = write(STDERR_FILENO, line.ptr, line.len);

@@ -25,7 +25,8 @@ void log_setup(enum log_level level, enum log_format format); /* default: LOG_LE
 bool log_is_on(enum log_level level);
 
 /* Who gets the finished line (without its newline) instead of stderr; NULL: stderr. The terminal view uses
- * it to keep its status line whole. The sink may be called on any thread. */
+ * it to keep its status line whole. The sink may be called on any thread, by one at a time, and is called no
+ * more once this has returned; it may not log. */
 void log_sink(void (*sink)(void *self, enum log_level level, const char *line), void *self);
 
 /* A key and its value: LOG_S for text, LOG_SPAN for borrowed bytes, LOG_N for a number. */
