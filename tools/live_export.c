@@ -31,28 +31,39 @@ static bool find_session(const struct live_export *export, struct store *store, 
     return store_find_session(store, id, out_row, err);
 }
 
-static bool write_export(struct live_export *export, bool (*goes_on)(void *self), void *self, struct err *err)
+static bool write_from(struct live_export *export, struct store *store, const struct session_row *row,
+                       bool (*goes_on)(void *self), void *self, struct err *err)
 {
     struct export_source source;
     struct export_report report;
     struct source_guard guard;
+    uint32_t last_seq;
+    bool ok;
+
+    if (!store_last_seq(store, row->id, &last_seq, err))
+        return false;
+    source_store_init(&source, store, row, NULL);
+    source_guard_init(&guard, &source, last_seq, goes_on, self);
+    export->options.now_us = clock_wall_us();
+    ok = export_to_file(&guard.source, &export->options, export->path, &report, err);
+    export_report_clear(&report);
+    source_store_clear(&source);
+    return ok;
+}
+
+static bool write_export(struct live_export *export, bool (*goes_on)(void *self), void *self, struct err *err)
+{
     struct session_row row;
     struct store *store;
     bool ok;
 
     if (!store_open(export->store_path, STORE_READ, &store, err))
         return false;
-    if (!find_session(export, store, &row, err)) {
-        store_close(store);
-        return false;
+    ok = find_session(export, store, &row, err);
+    if (ok) {
+        ok = write_from(export, store, &row, goes_on, self, err);
+        session_row_clear(&row);
     }
-    source_store_init(&source, store, &row, NULL);
-    source_guard_init(&guard, &source, goes_on, self);
-    export->options.now_us = clock_wall_us();
-    ok = export_to_file(&guard.source, &export->options, export->path, &report, err);
-    export_report_clear(&report);
-    source_store_clear(&source);
-    session_row_clear(&row);
     store_close(store);
     return ok;
 }

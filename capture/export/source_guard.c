@@ -16,7 +16,11 @@ static bool guard_next(void *self, const struct record **out_record, struct err 
 {
     const struct source_guard *guard = self;
 
-    return may_go_on(guard, err) && guard->of->next(guard->of->self, out_record, err);
+    if (!may_go_on(guard, err) || !guard->of->next(guard->of->self, out_record, err))
+        return false;
+    if (*out_record != NULL && (*out_record)->seq > guard->last_seq)
+        *out_record = NULL;
+    return true;
 }
 
 static bool guard_at(void *self, uint32_t seq, const struct record **out_record, struct err *err)
@@ -73,7 +77,7 @@ static bool guard_cookies(void *self, bool (*each)(void *each_self, const struct
     return may_go_on(guard, err) && guard->of->cookies(guard->of->self, each, each_self, err);
 }
 
-void source_guard_init(struct source_guard *out_guard, const struct export_source *of,
+void source_guard_init(struct source_guard *out_guard, const struct export_source *of, uint32_t last_seq,
                        bool (*goes_on)(void *self), void *self)
 {
     *out_guard = (struct source_guard){
@@ -90,6 +94,7 @@ void source_guard_init(struct source_guard *out_guard, const struct export_sourc
             .jar_us = of->jar_us,
         },
         .of = of,
+        .last_seq = last_seq,
         .goes_on = goes_on,
         .self = self,
     };

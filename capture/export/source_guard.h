@@ -1,4 +1,5 @@
-/* source_guard: a source that can be told to stop, so that an export of a large session can be given up.
+/* source_guard: a source that ends: where the session did when the export began, although it is being
+ * recorded into, and when somebody gives the export up.
  *
  * Asks goes_on before each exchange and each piece of a body; once it says no, everything fails with
  * ERR_CLOSED. The thread of the export. */
@@ -10,12 +11,13 @@
 struct source_guard {
     struct export_source source; /* to be read from */
     const struct export_source *of;
+    uint32_t last_seq;
     bool (*goes_on)(void *self);
     void *self;
 };
 
-/* of and self are borrowed. Nothing to be cleared. */
-void source_guard_init(struct source_guard *out_guard, const struct export_source *of,
+/* of and self are borrowed. Exchanges above last_seq are left out. Nothing to be cleared. */
+void source_guard_init(struct source_guard *out_guard, const struct export_source *of, uint32_t last_seq,
                        bool (*goes_on)(void *self), void *self);
 
 #endif

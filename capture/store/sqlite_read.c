@@ -439,3 +439,19 @@ out:
     strbuf_clear(&bytes);
     return ok;
 }
+
+bool store_last_seq(struct store *store, int64_t session, uint32_t *out_seq, struct err *err)
+{
+    static const char READ[] = "SELECT max(id) FROM exchange WHERE id BETWEEN ? AND ?";
+    struct query query = query_begin(store, READ);
+    int64_t id = 0;
+
+    query_int(&query, exchange_id(session, 0));
+    query_int(&query, exchange_id(session, UINT32_MAX));
+    if (query_step(&query))
+        id = query_column_int(&query, 0); /* 0 for NULL: there is none */
+    if (!query_end(&query, err))
+        return false;
+    *out_seq = (uint32_t)(uint64_t)id;
+    return true;
+}

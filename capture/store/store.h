@@ -67,6 +67,8 @@ bool store_next(struct store_cursor *cursor, const struct record **out_record, s
  * ahead grows from one exchange again, so that jumping about costs little more than what is looked at. */
 void store_seek(struct store_cursor *cursor, uint32_t from_seq);
 void store_cursor_free(struct store_cursor *cursor); /* NULL is fine */
+/* The highest number that an exchange of the session has; 0: there is none. */
+bool store_last_seq(struct store *store, int64_t session, uint32_t *out_seq, struct err *err);
 
 /* --- bodies -------------------------------------------------------------------------------------------- */
 
