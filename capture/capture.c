@@ -1,5 +1,6 @@
 #include "capture/capture.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,11 +25,20 @@ struct capture {
     struct recorder_shared *shared;
     struct writer *writer;
     struct session_row session;
+    pthread_mutex_t lock; /* of rooms, for as long as one takes a step */
+    pthread_cond_t has_room;
+    uint64_t rooms; /* how often the queue had room again */
 };
 
-static void wake_recorders(void *self)
+static void wake_all(void *self)
 {
-    recorder_shared_wake(self);
+    struct capture *capture = self;
+
+    pthread_mutex_lock(&capture->lock);
+    capture->rooms++;
+    pthread_cond_broadcast(&capture->has_room);
+    pthread_mutex_unlock(&capture->lock);
+    recorder_shared_wake(capture->shared);
 }
 
 static struct roster *make_roster(const struct capture_options *options,
@@ -52,14 +62,15 @@ static struct roster *make_roster(const struct capture_options *options,
     return roster_new(&roster, main, last_seq);
 }
 
-static struct recorder_shared *shared_new(const struct capture_options *options, struct roster *roster)
+static struct recorder_shared *shared_new(struct capture *capture, const struct capture_options *options,
+                                          struct roster *roster)
 {
     struct recorder_shared *shared = mem_new(struct recorder_shared);
 
     recorder_shared_init(shared);
     shared->max_queue_bytes = QUEUE_BYTES;
     shared->queue = queue_new(QUEUE_BYTES, QUEUE_AGE_US);
-    queue_on_room(shared->queue, wake_recorders, shared);
+    queue_on_room(shared->queue, wake_all, capture);
     shared->filter = options->filter != NULL ? filter_ref(options->filter) : NULL;
     shared->no_bodies = options->no_bodies;
     shared->max_body = options->max_body;
@@ -118,7 +129,9 @@ bool capture_start(const char *store_path, const struct capture_options *options
         mem_free(capture);
         return false;
     }
-    capture->shared = shared_new(options, make_roster(options, &start, &capture->session, last_seq));
+    pthread_mutex_init(&capture->lock, NULL);
+    pthread_cond_init(&capture->has_room, NULL);
+    capture->shared = shared_new(capture, options, make_roster(options, &start, &capture->session, last_seq));
     capture->writer = writer_new(store, capture->shared);
     *out_capture = capture;
     return true;
@@ -127,6 +140,39 @@ bool capture_start(const char *store_path, const struct capture_options *options
 struct recorder *capture_recorder(struct capture *capture, void (*wake)(void *self), void *wake_self)
 {
     return recorder_new(capture->shared, wake, wake_self);
+}
+
+struct recorder_shared *capture_shared(struct capture *capture)
+{
+    return capture->shared;
+}
+
+static uint64_t rooms_of(struct capture *capture)
+{
+    uint64_t rooms;
+
+    pthread_mutex_lock(&capture->lock);
+    rooms = capture->rooms;
+    pthread_mutex_unlock(&capture->lock);
+    return rooms;
+}
+
+void capture_push(struct capture *capture, struct piece *piece)
+{
+    /* Before the question: room that comes between it and the waiting is not missed. */
+    uint64_t rooms = rooms_of(capture);
+    bool is_over;
+
+    if (!queue_push(capture->shared->queue, &piece->item, &is_over)) {
+        piece_free(piece);
+        return;
+    }
+    if (!is_over || !queue_is_over(capture->shared->queue))
+        return;
+    pthread_mutex_lock(&capture->lock);
+    while (capture->rooms == rooms)
+        pthread_cond_wait(&capture->has_room, &capture->lock);
+    pthread_mutex_unlock(&capture->lock);
 }
 
 void capture_set_paused(struct capture *capture, bool is_paused)
@@ -232,6 +278,8 @@ bool capture_end(struct capture *capture, struct capture_summary *out_summary, s
     shared_free(capture->shared);
     store_close(capture->store);
     session_row_clear(&capture->session);
+    pthread_cond_destroy(&capture->has_room);
+    pthread_mutex_destroy(&capture->lock);
     mem_free(capture);
     return ok;
 }

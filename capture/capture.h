@@ -16,6 +16,7 @@
 
 struct capture;
 struct filter;
+struct piece;
 
 /* What there is one session of. */
 enum capture_per { CAPTURE_ONE, CAPTURE_PER_CLIENT, CAPTURE_PER_USER, CAPTURE_PER_LISTENER };
@@ -51,6 +52,12 @@ bool capture_start(const char *store_path, const struct capture_options *options
  * first traffic; the caller frees it with recorder_free, on or after the end of its worker, before
  * capture_end. */
 struct recorder *capture_recorder(struct capture *capture, void (*wake)(void *self), void *wake_self);
+
+/* For who has exchanges that are over already (an import) and makes their pieces itself: what recorders share,
+ * and a piece on its way to the store, which the call takes. Waits while the queue is over its bounds. Any
+ * thread but the writer's. */
+struct recorder_shared *capture_shared(struct capture *capture);
+void capture_push(struct capture *capture, struct piece *piece);
 
 /* While paused, exchanges that begin are counted and not recorded; those that began before are recorded to
  * their end. Any thread. */

@@ -17,7 +17,8 @@ declare -A may=(
     [capture]="proxy/base proxy/http proxy/exchange/tap.h proxy/net/mailbox.h capture/store"
     [capture/store]="proxy/base proxy/http proxy/exchange/tap.h capture"
     [capture/export]="proxy/base proxy/http proxy/exchange/tap.h capture capture/store/store.h"
-    [tools]="proxy/base proxy/http proxy/net proxy/exchange proxy/live certs capture capture/store/store.h capture/store capture/export"
+    [capture/import]="proxy/base proxy/http proxy/exchange/tap.h capture capture/store"
+    [tools]="proxy/base proxy/http proxy/net proxy/exchange proxy/live certs capture capture/store/store.h capture/store capture/export capture/import"
 )
 # library's header: the folders that may use it. What is not here is the C library's, or everybody's.
 declare -A home=(
@@ -27,6 +28,9 @@ declare -A home=(
     [ares.h]="proxy/net"
     [nghttp2/]="proxy/http"
     [llhttp.h]="proxy/http"
+    [zlib.h]="proxy/http capture/import"
+    [brotli/]="proxy/http capture/import"
+    [zstd.h]="proxy/http capture/import"
     [pcre2.h]="proxy/base"
     [libpsl.h]="capture"
     [qrencode.h]="tools"

@@ -37,6 +37,13 @@ const struct command commands[COMMAND_COUNT] = {
                          "too." },
     [COMMAND_COOKIES] = { "cookies", cmd_cookies, "[SESSION]", 1, NULL, "a session's cookie jar as a table",
                           "Shows the cookies that a browser would hold at the end of the session." },
+    [COMMAND_IMPORT] = { "import", cmd_import, "[cookies] FILE", 2, NULL,
+                         "make a session of a HAR, mitmproxy's flows or a cookie jar",
+                         "Makes a session of another tool's file, or adds it to one: a HAR of a browser or a "
+                         "proxy, a flow file of mitmproxy, a cookie jar of newman or Playwright, or "
+                         "cookies.txt ('import cookies FILE' takes nothing else). '-' is stdin. What is "
+                         "damaged is told, and the rest imported; the exit "
+                         "status is then 1." },
     [COMMAND_CA] = { "ca", cmd_ca, "[show | create | renew | trust | untrust]", 1, cmd_ca_word,
                      "show, make, trust or forget the root certificate",
                      "Manages the root certificate that clients have to trust, so that weir can look into "

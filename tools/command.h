@@ -46,6 +46,7 @@ int cmd_list(const struct args *args);
 int cmd_show(const struct args *args);
 int cmd_export(const struct args *args);
 int cmd_cookies(const struct args *args);
+int cmd_import(const struct args *args);
 int cmd_ca(const struct args *args);
 int cmd_help(const struct args *args);
 

@@ -12,6 +12,7 @@
 #define SHOW     OPT_OF(COMMAND_SHOW)
 #define EXPORT   OPT_OF(COMMAND_EXPORT)
 #define COOKIES  OPT_OF(COMMAND_COOKIES)
+#define IMPORT   OPT_OF(COMMAND_IMPORT)
 #define CA       OPT_OF(COMMAND_CA)
 #define HELP     OPT_OF(COMMAND_HELP)
 #define EVERY    (OPT_OF(COMMAND_COUNT) - 1)
@@ -119,6 +120,10 @@ static const struct opt opts[] = {
       "cookie files: whether partitioned cookies say so, where the format can (default keep)" },
     { COOKIES, "history", 0, OPT_FLAG, NULL, AT(history),
       "every value that was set or sent, in order of time, and what became of it" },
+    { IMPORT, "session", 0, OPT_TEXT, "NAME", AT(session),
+      "name of the session; the name of an ended one adds to it (default: date and time)" },
+    { IMPORT, "format", 0, OPT_CHOICE, "har|flows|cookies", AT(format),
+      "what FILE is (default: told by its content)" },
     { CA, "key-type", 0, OPT_CHOICE, "ec|rsa", AT(key_type),
       "kind of key for create: rsa is for old clients (default ec)" },
     { CA, "force", 0, OPT_FLAG, NULL, AT(force),

@@ -24,6 +24,7 @@ enum command_id {
     COMMAND_SHOW,
     COMMAND_EXPORT,
     COMMAND_COOKIES,
+    COMMAND_IMPORT,
     COMMAND_CA,
     COMMAND_HELP,
     COMMAND_COUNT,
@@ -56,6 +57,7 @@ struct args {
 
     bool json, follow, raw, curl, force, keep_browser_headers;
     int body, key_type, group_by, completion;
+    int format; /* of import */
     const char *output, *name, *domain;
     bool messages; /* of show, with follow */
     const char *proto_descriptors;
