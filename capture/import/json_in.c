@@ -218,16 +218,16 @@ static bool take_escape(struct json_in *json, struct reading *reading)
     return true;
 }
 
-/* So many bytes of what is in the window are plain text. */
-static size_t plain_run(struct json_in *json)
+/* So many bytes of what is in the window are plain text. A search for the quote, which may be far away, would
+ * be made anew after each escape. */
+static size_t plain_run(const struct json_in *json)
 {
     const char *bytes = json->window + json->at;
-    size_t left = json->len - json->at;
-    const char *quote = memchr(bytes, '"', left);
-    size_t run = quote != NULL ? (size_t)(quote - bytes) : left;
-    const char *backslash = memchr(bytes, '\\', run);
+    size_t left = json->len - json->at, run = 0;
 
-    return backslash != NULL ? (size_t)(backslash - bytes) : run;
+    while (run < left && bytes[run] != '"' && bytes[run] != '\\')
+        run++;
+    return run;
 }
 
 static void pass_run(struct json_in *json, size_t run)
