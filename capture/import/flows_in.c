@@ -163,8 +163,8 @@ static bool read_request(struct flow *flow)
         import_count(flows->job, IMPORT_NO_EXCHANGE, "flow %llu", (unsigned long long)flows->number);
     else if (!(ok = past_set_target(past, method, strbuf_span(&scheme), strbuf_text(&host), (uint16_t)port,
                                     strbuf_span(&path), &err)))
-        import_count(flows->job, IMPORT_NOT_HTTP, "flow %llu: %s", (unsigned long long)flows->number,
-                     err.text);
+        import_count(flows->job, err.code == ERR_PROTO ? IMPORT_NOT_HTTP : IMPORT_BAD_URL, "flow %llu: %s",
+                     (unsigned long long)flows->number, err.text);
     strbuf_clear(&host);
     strbuf_clear(&path);
     strbuf_clear(&scheme);

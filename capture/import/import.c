@@ -24,7 +24,7 @@ const char *import_reason_text(enum import_reason reason)
     static const char *const texts[IMPORT_REASON_COUNT] = {
         [IMPORT_NO_EXCHANGE] = "left out: no request with a method and a URL",
         [IMPORT_NOT_HTTP] = "left out: not HTTP",
-        [IMPORT_BAD_URL] = "left out: not a URL that a request can go to",
+        [IMPORT_BAD_URL] = "left out: no URL or method that a request can have",
         [IMPORT_OTHER_FLOW] = "left out: flows that are not HTTP",
         [IMPORT_BAD_COOKIE] = "cookies left out",
         [IMPORT_BAD_FIELD] = "header fields left out: no message can hold them",

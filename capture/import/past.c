@@ -42,15 +42,32 @@ static const char *scheme_of(struct span scheme)
     return span_ieq(scheme, SPAN("https")) || span_ieq(scheme, SPAN("wss")) ? "https" : "";
 }
 
+/* Bytes that end a word of a request line, or the line. */
+static bool is_word(struct span text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if ((unsigned char)text.ptr[i] <= ' ' || text.ptr[i] == 0x7f)
+            return false;
+    return true;
+}
+
+static bool is_host(struct span host)
+{
+    return host.len != 0 && host.len < URL_HOST_BYTES && is_word(host) &&
+           strcspn(host.ptr, "/?#@[]") >= host.len;
+}
+
 bool past_set_target(struct past *past, struct span method, struct span scheme, const char *host,
                      uint16_t port, struct span target, struct err *err)
 {
     struct http_head *head = past->request;
     struct strbuf line = STRBUF_EMPTY;
+    size_t len;
 
     if (scheme_of(scheme)[0] == '\0')
-        return err_set(err, ERR_PROTO, "'%.*s' is not HTTP",
-                       SPAN_ARG(span_sub(scheme, 0, scheme.len < 40 ? scheme.len : 40)));
+        return err_set(err, ERR_PROTO, "it is not HTTP");
+    if (method.len == 0 || !is_word(method) || !is_host(span_of(host)) || !is_word(target))
+        return err_set(err, ERR_URL, "no request line can hold its method, host or path");
     snprintf(past->scheme, sizeof past->scheme, "%s", scheme_of(scheme));
     snprintf(past->host, sizeof past->host, "%s", host);
     past->port = port != 0 ? port : url_default_port(scheme);
@@ -58,10 +75,11 @@ bool past_set_target(struct past *past, struct span method, struct span scheme, 
     if (target.len == 0 || target.ptr[0] == '?')
         strbuf_add_char(&line, '/');
     strbuf_add(&line, target);
+    len = line.len;
     mem_free(head->start_line);
     head->start_line = strbuf_detach(&line);
-    head->method = span_sub(span_of(head->start_line), 0, method.len);
-    head->target = span_from(span_of(head->start_line), method.len);
+    head->method = span_make(head->start_line, method.len);
+    head->target = span_make(head->start_line + method.len, len - method.len);
     return true;
 }
 
@@ -138,13 +156,23 @@ void past_prefer_named_host(struct past *past, struct span named)
 
 /* --- the rest ------------------------------------------------------------------------------------------ */
 
+/* Up to the first byte that no status line can hold. */
+static struct span line_of(struct span text)
+{
+    size_t len = 0;
+
+    while (len < text.len && text.ptr[len] != '\0' && text.ptr[len] != '\r' && text.ptr[len] != '\n')
+        len++;
+    return span_sub(text, 0, len);
+}
+
 void past_set_response(struct past *past, int status, struct span reason)
 {
     struct http_head *head = http_head_new(HTTP_RESPONSE);
 
     headers_init(&head->headers, PAST_FIELDS, PAST_TEXT_BYTES);
     head->status = status;
-    head->start_line = mem_spandup(reason);
+    head->start_line = mem_spandup(line_of(reason));
     head->reason = span_of(head->start_line);
     http_head_free(past->response);
     past->response = head;

@@ -60,7 +60,7 @@ void past_clear(struct past *past);
 /* Method and absolute URL of the request. Blanks, control characters and a fragment are taken care of, ws and
  * wss are http and https. ERR_URL; ERR_PROTO for a scheme that is not HTTP's. */
 bool past_set_request(struct past *past, struct span method, struct span url, struct err *err);
-/* The same from parts; target as it was sent. ERR_URL. */
+/* The same from parts; host without brackets, target as it was sent. */
 bool past_set_target(struct past *past, struct span method, struct span scheme, const char *host,
                      uint16_t port, struct span target, struct err *err);
 /* With the response's head made. */

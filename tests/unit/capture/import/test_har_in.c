@@ -307,16 +307,17 @@ static void what_cannot_be_imported_is_counted(void **state)
     import(&world,
            HAR("{" STARTED ",\"request\":{\"method\":\"GET\",\"url\":\"data:text/plain,x\"}},"
                "{" STARTED ",\"request\":{\"method\":\"GET\",\"url\":\"http://a b:x/\"}},"
+               "{" STARTED ",\"request\":{\"method\":\"G\\u0000T\",\"url\":\"http://a.test/\"}},"
                "{},7,{\"request\":{\"method\":\"GET\",\"url\":\"http://u:p@a.test/b c#d\",\"headers\":["
                "{\"name\":\"a b\",\"value\":\"1\"},{\"name\":\"x\",\"value\":\"a\\u0000b\"}]}}"));
     assert_int_equal(world.report.exchanges, 1);
     assert_int_equal(world.report.reasons[IMPORT_NOT_HTTP].count, 1);
-    assert_int_equal(world.report.reasons[IMPORT_BAD_URL].count, 1);
+    assert_int_equal(world.report.reasons[IMPORT_BAD_URL].count, 2);
     assert_int_equal(world.report.reasons[IMPORT_NO_EXCHANGE].count, 2);
     assert_int_equal(world.report.reasons[IMPORT_NO_TIME].count, 1);
     assert_int_equal(world.report.reasons[IMPORT_BAD_FIELD].count, 2);
     assert_int_equal(world.report.damage_count, 0);
-    assert_string_equal(world.report.reasons[IMPORT_NO_EXCHANGE].first, "entry 3");
+    assert_string_equal(world.report.reasons[IMPORT_NO_EXCHANGE].first, "entry 4");
     assert_int_equal(imported_number(&world, "SELECT count(*) FROM exchange WHERE host = 'a.test' AND "
                                              "path = '/b%20c'"),
                      1);
