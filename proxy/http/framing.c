@@ -101,7 +101,7 @@ static bool read_lengths(struct span list, bool *has_length, uint64_t *length, s
     if (list.len == 0)
         return err_set(err, ERR_PROTO, "empty Content-Length");
     while (token_next(&list, &element)) {
-        uint64_t one;
+        uint64_t one = 0; /* gcc -O3 cannot see that a false answer sets nothing */
         if (!read_length(element, &one, err))
             return false;
         if (*has_length && one != *length)
