@@ -53,9 +53,9 @@ bool capture_start(const char *store_path, const struct capture_options *options
  * capture_end. */
 struct recorder *capture_recorder(struct capture *capture, void (*wake)(void *self), void *wake_self);
 
-/* For who has exchanges that are over already (an import) and makes their pieces itself: what recorders share,
- * and a piece on its way to the store, which the call takes. Waits while the queue is over its bounds. Any
- * thread but the writer's. */
+/* For who has exchanges that are over already (an import) and makes their pieces itself: what recorders
+ * share, and a piece on its way to the store, which the call takes. Waits while the queue is over its bounds.
+ * Any thread but the writer's. */
 struct recorder_shared *capture_shared(struct capture *capture);
 void capture_push(struct capture *capture, struct piece *piece);
 

@@ -173,7 +173,7 @@ static void what_newman_renewed_is_newer_than_what_was_captured(void **state)
     (void)state;
     import(&world,
            SPAN("{\"cookies\":[{\"key\":\"sid\",\"value\":\"captured\",\"domain\":\"a.test\",\"path\":\"/\","
-                "\"hostOnly\":true,\"creation\":\"2026-11-21T20:14:00.000Z\",\"lastAccessed\":"
+                "\"hostOnly\":true,\"creation\":\"2026-11-21T20:15:00.000Z\",\"lastAccessed\":"
                 "\"2026-11-21T20:15:00.000Z\"}]}"),
            "loop");
     import(&world,

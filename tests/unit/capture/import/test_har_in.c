@@ -334,6 +334,8 @@ static void damage_is_told_and_the_rest_imported(void **state)
         { HAR(ENTRY ",\n{" STARTED ",\"request\":{\"method\":oops}}," ENTRY), 2, 1, "line 2, in entry 2" },
         { HAR(ENTRY ",{" STARTED ",\"comment\":\"no end," REQUEST("") "}," ENTRY "," ENTRY), 3, 1,
           "entry 2" },
+        { HAR(ENTRY ",{" STARTED "," REQUEST("") ",\"comment\":\"no end}," ENTRY "," ENTRY), 3, 1,
+          "entry 2" },
         { HAR(ENTRY ENTRY), 2, 1, "after entry 1: ',' or ']' was expected" },
         { "{\"log\":{\"creator\":{],\"pages\":[{" STARTED ",\"id\":\"p\"}],\"entries\":[" ENTRY "]}}", 1, 1,
           "before the first entry" },
