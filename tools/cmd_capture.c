@@ -518,14 +518,15 @@ static void take_back_ctrl_c(const struct run *run)
 static int finish_kept(struct run *run, int status)
 {
     struct err err;
+    int failed;
 
     if (run->kept == NULL || !run->has_begun)
         return status;
     take_back_ctrl_c(run);
     if (kept_finish(run->kept, &is_hurried, &err))
         return status;
-    command_fail(&err);
-    return status != EXIT_DONE ? status : EXIT_FAILED;
+    failed = command_fail(&err);
+    return status != EXIT_DONE ? status : failed;
 }
 
 static void forget_session(const struct run *run, int64_t session)

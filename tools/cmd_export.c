@@ -10,7 +10,7 @@
 #include "capture/store/store.h"
 #include "proxy/base/mem.h"
 #include "tools/command.h"
-#include "tools/cookie_args.h"
+#include "tools/export_args.h"
 #include "tools/format.h"
 #include "tools/text.h"
 
@@ -79,8 +79,6 @@ static bool write_export(const struct args *args, const struct export_format *fo
 {
     static const enum export_group groups[] = { EXPORT_BY_BOTH, EXPORT_BY_BOTH, EXPORT_BY_DOMAIN,
                                                 EXPORT_BY_ENDPOINT, EXPORT_CHRONOLOGICAL };
-    static const enum export_secrets secrets[] = { EXPORT_SECRETS_ENV, EXPORT_SECRETS_ENV,
-                                                   EXPORT_SECRETS_DROP, EXPORT_SECRETS_KEEP };
     const char *path = args->output != NULL && strcmp(args->output, "-") != 0 ? args->output : NULL;
     FILE *stream = stdout;
     struct export_options options = {
@@ -90,17 +88,12 @@ static bool write_export(const struct args *args, const struct export_format *fo
         .domain = args->domain,
         .max_example_bytes = EXPORT_MAX_EXAMPLE_BYTES,
         .keep_browser_headers = args->keep_browser_headers,
-        .secrets = secrets[args->secrets],
-        .secret_patterns = args->secret_patterns,
     };
     struct export_report report = { 0 };
     struct export_source source;
     bool ok;
 
-    if (options.secrets == EXPORT_SECRETS_DROP && format->hiding == EXPORT_HIDES_NOTHING)
-        return err_set(err, ERR_USAGE, "'%s' can't leave secrets out: --secrets drop is for other formats",
-                       format->name);
-    if (!cookie_args_read(args, &options, err))
+    if (!export_args_read(args, &options, err) || !export_args_check(&options, err))
         return false;
     if (path != NULL && is_special(path)) {
         stream = fopen(path, "we");

@@ -10,8 +10,8 @@
 #include "proxy/base/clock.h"
 #include "proxy/base/mem.h"
 #include "proxy/base/strbuf.h"
-#include "tools/cookie_args.h"
 #include "tools/cookie_sync.h"
+#include "tools/export_args.h"
 #include "tools/format.h"
 #include "tools/live_export.h"
 #include "tools/text.h"
@@ -71,11 +71,10 @@ static bool read_target(struct kept *kept, const char *text, const char *prefix,
 }
 
 /* "DOMAIN[,...]=FORMAT:FILE" */
-static bool add_sync(struct kept *kept, const char *text, const struct export_options *cookies,
-                     struct err *err)
+static bool add_sync(struct kept *kept, const char *text, const struct export_options *asked, struct err *err)
 {
     const char *equals = strchr(text, '='), *path;
-    struct export_options options = *cookies;
+    struct export_options options = *asked;
     struct jar_scope scope;
     char *domain;
 
@@ -94,10 +93,10 @@ static bool add_sync(struct kept *kept, const char *text, const struct export_op
     return true;
 }
 
-static bool add_export(struct kept *kept, const char *text, const struct export_options *cookies,
+static bool add_export(struct kept *kept, const char *text, const struct export_options *asked,
                        bool has_only_cookies, struct err *err)
 {
-    struct export_options options = *cookies;
+    struct export_options options = *asked;
     const char *path;
     size_t i = kept->export_count;
 
@@ -106,6 +105,8 @@ static bool add_export(struct kept *kept, const char *text, const struct export_
     if (has_only_cookies && !format_is_jar(options.format))
         return err_set(err, ERR_USAGE, "with --cookies-only nothing is recorded that '%s' could hold",
                        options.format->name);
+    if (!export_args_check(&options, err))
+        return false;
     kept->exports = mem_realloc(kept->exports, (i + 1) * sizeof(struct live_export *));
     kept->wants_cookies_only = mem_realloc(kept->wants_cookies_only, (i + 1) * sizeof(bool));
     kept->exports[i] = live_export_new(&options, path);
@@ -116,15 +117,15 @@ static bool add_export(struct kept *kept, const char *text, const struct export_
 
 static bool add_all(struct kept *kept, const struct args *args, struct err *err)
 {
-    struct export_options cookies = { .max_example_bytes = EXPORT_MAX_EXAMPLE_BYTES };
+    struct export_options asked = { .max_example_bytes = EXPORT_MAX_EXAMPLE_BYTES };
 
-    if (!cookie_args_read(args, &cookies, err))
+    if (!export_args_read(args, &asked, err))
         return false;
     for (size_t i = 0; i < args->sync_cookies.count; i++)
-        if (!add_sync(kept, args->sync_cookies.items[i], &cookies, err))
+        if (!add_sync(kept, args->sync_cookies.items[i], &asked, err))
             return err_add(err, "--sync-cookies");
     for (size_t i = 0; i < args->live_export.count; i++)
-        if (!add_export(kept, args->live_export.items[i], &cookies, args->cookies_only, err))
+        if (!add_export(kept, args->live_export.items[i], &asked, args->cookies_only, err))
             return err_add(err, "--export");
     return true;
 }

@@ -105,9 +105,9 @@ static const struct opt opts[] = {
       "what the exported document calls itself (default: the session)" },
     { EXPORT, "keep-browser-headers", 0, OPT_FLAG, NULL, AT(keep_browser_headers),
       "collection: send what browsers add (Sec-*, User-Agent, Referer, ...), too" },
-    { EXPORT, "secrets", 0, OPT_CHOICE, "env|drop|keep", AT(secrets),
+    { CAPTURES | EXPORT, "secrets", 0, OPT_CHOICE, "env|drop|keep", AT(secrets),
       "tokens, passwords, cookies: into a file beside (env, the default), left out, or kept as they are" },
-    { EXPORT, "secret-patterns", 0, OPT_FILE, "FILE", AT(secret_patterns),
+    { CAPTURES | EXPORT, "secret-patterns", 0, OPT_FILE, "FILE", AT(secret_patterns),
       "what else is a secret: a regular expression a line, NAME=EXPRESSION names its variable" },
     { EXPORT | COOKIES, "domain", 0, OPT_TEXT, "DOMAIN", AT(domain),
       "only cookies of this domain and what is below it; https://HOST: what that host would be sent; "
