@@ -3,6 +3,7 @@
 #include "capture/field_test.h"
 #include "capture/filter.h"
 #include "capture/filter_term.h"
+#include "capture/heads.h"
 #include "capture/record.h"
 
 struct match {
@@ -23,19 +24,12 @@ static enum filter_answer unknown(const struct match *match)
     return match->subject->is_done ? FILTER_NO : FILTER_NOT_YET;
 }
 
-/* Path and query of the record: those of the URL in absolute form, none of an authority. */
 static void find_path(struct match *match)
 {
     const struct http_head *head = match->subject->request;
-    struct span target = head != NULL ? head->target : SPAN_NONE;
-    struct url url;
-    struct err ignored; /* a target that is no URL stays as it is */
 
-    if (head != NULL && span_eq(head->method, SPAN("CONNECT")))
-        target = SPAN_NONE;
-    else if (target.len != 0 && target.ptr[0] != '/' && url_parse(target, &url, &ignored))
-        target = url.rest;
-    url_split_target(target, &match->path, &match->query);
+    if (head != NULL)
+        heads_path(head, &match->path, &match->query);
 }
 
 static struct span find_url(struct match *match)

@@ -5,13 +5,18 @@
 #include "proxy/base/mem.h"
 #include "proxy/http/url.h"
 
+bool heads_ask_for_tunnel(const struct http_head *head)
+{
+    return span_eq(head->method, SPAN("CONNECT")) && head->protocol.len == 0;
+}
+
 void heads_path(const struct http_head *head, struct span *out_path, struct span *out_query)
 {
     struct span target = head->target;
     struct err no_url; /* then the target is the path, whatever it is */
     struct url url;
 
-    if (span_eq(head->method, SPAN("CONNECT")) && head->protocol.len == 0)
+    if (heads_ask_for_tunnel(head))
         target = SPAN("");
     else if (target.len != 0 && target.ptr[0] != '/' && url_parse(target, &url, &no_url))
         target = url.rest;

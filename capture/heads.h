@@ -7,10 +7,13 @@
 #include "proxy/base/span.h"
 #include "proxy/http/message.h"
 
+/* Whether it asks for a tunnel to a host and port: a CONNECT, unless it is an extended one (RFC 8441 §4),
+ * which has a path. */
+bool heads_ask_for_tunnel(const struct http_head *head);
+
 /* A request's path and query exactly as sent, also when the target was in the form that is meant for a proxy
- * (RFC 9112 §3.2.2); of a CONNECT without :protocol, which has none,
- * nothing. Borrowed from head; query ptr NULL: there was no
- * '?'. */
+ * (RFC 9112 §3.2.2); of one that asks for a tunnel, which has none, nothing. Borrowed from head; query ptr
+ * NULL: there was no '?'. */
 void heads_path(const struct http_head *head, struct span *out_path, struct span *out_query);
 
 /* A copy that outlives the call that lent the head. The caller's. */

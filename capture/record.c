@@ -73,6 +73,17 @@ bool record_join(const struct record_fields *fields, struct span name, struct st
     return found;
 }
 
+bool record_is_tunnel(const struct record *record)
+{
+    return (record->flags & TAP_TUNNEL) != 0 ||
+           (span_eq(record->method, SPAN("CONNECT")) && record->protocol.len == 0);
+}
+
+bool record_is_upgrade(const struct record *record)
+{
+    return (record->flags & TAP_UPGRADED) != 0 || record->status == 101 || record->protocol.len != 0;
+}
+
 void record_add_url(const struct record *record, struct strbuf *out)
 {
     char host[URL_HOST_BYTES];

@@ -102,6 +102,11 @@ bool record_message_kind_find(struct span name, enum message_kind *out_kind);
 /* What each of the times is called in JSON, by enum tap_time. */
 extern const char *const record_time_names[TAP_T_COUNT];
 
+/* Whether its bytes were relayed to a host and port; a CONNECT that names a protocol (RFC 8441 §4) has a path
+ * and an answer like any request. */
+bool record_is_tunnel(const struct record *record);
+/* Whether another protocol was spoken behind it, or would have been in its stream of HTTP/2. */
+bool record_is_upgrade(const struct record *record);
 /* The first field of that name, case ignored. */
 bool record_find(const struct record_fields *fields, struct span name, struct span *out_value);
 /* All values of that name joined by ", "; false when there is none. out is appended to. */

@@ -10,6 +10,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "capture/heads.h"
 #include "proxy/base/clock.h"
 #include "proxy/base/mem.h"
 #include "tools/style.h"
@@ -235,7 +236,7 @@ static void *on_request(void *self, struct tap_exchange *exchange, const struct 
     x->line.status = 0;
     x->line.is_aborted = false;
     x->line.why[0] = '\0';
-    x->line.is_tunnel = head == NULL || span_eq(head->method, SPAN("CONNECT"));
+    x->line.is_tunnel = head == NULL || heads_ask_for_tunnel(head);
     if (ask_filter(x, head, false) == FILTER_NO) {
         give_back(x);
         return NULL;

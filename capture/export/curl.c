@@ -120,9 +120,9 @@ static bool is_short(const struct record *record)
 
 bool curl_takes(const struct record *record, enum export_reason *out_why)
 {
-    if ((record->flags & TAP_TUNNEL) != 0 || span_eq(record->method, SPAN("CONNECT")))
+    if (record_is_tunnel(record))
         *out_why = EXPORT_TUNNEL;
-    else if ((record->flags & TAP_UPGRADED) != 0 || record->status == 101)
+    else if (record_is_upgrade(record))
         *out_why = EXPORT_UPGRADED;
     else if ((record->flags & TAP_MADE_BY_WEIR) != 0 && record->status < 500)
         *out_why = EXPORT_OWN_RESPONSE; /* refused: it was for no origin */

@@ -445,7 +445,7 @@ static bool write_entries(struct export_job *job, struct json_out *json, struct 
         if (record == NULL)
             return true;
         job->report->considered++;
-        if ((record->flags & TAP_TUNNEL) != 0 || span_eq(record->method, SPAN("CONNECT"))) {
+        if (record_is_tunnel(record)) {
             job_count_exchange(job, EXPORT_TUNNEL, record);
             continue;
         }

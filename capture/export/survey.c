@@ -148,9 +148,9 @@ static void folders_clear(struct survey_folders *folders)
 
 bool survey_takes(const struct record *record, enum export_reason *out_why)
 {
-    if ((record->flags & TAP_TUNNEL) != 0 || span_eq(record->method, SPAN("CONNECT")))
+    if (record_is_tunnel(record))
         *out_why = EXPORT_TUNNEL;
-    else if ((record->flags & TAP_UPGRADED) != 0 || record->status == 101)
+    else if (record_is_upgrade(record))
         *out_why = EXPORT_UPGRADED;
     else if ((record->flags & TAP_MADE_BY_WEIR) != 0)
         *out_why = EXPORT_OWN_RESPONSE;

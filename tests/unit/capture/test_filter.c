@@ -399,6 +399,21 @@ static void a_url_in_absolute_form_has_the_same_path(void **state)
     filter_unref(filter);
 }
 
+static void a_websocket_in_http2_has_its_path(void **state)
+{
+    struct filter_subject subject = *subject_named(*state, "home");
+    struct http_head *head = http_head_new(HTTP_REQUEST);
+    struct filter *filter = parsed("is:websocket path:/chat http://example.test/chat?room=1");
+
+    head->method = SPAN("CONNECT");
+    head->protocol = SPAN("websocket");
+    head->target = SPAN("/chat?room=1");
+    subject.request = head;
+    assert_int_equal(filter_match(filter, &subject), FILTER_YES);
+    http_head_free(head);
+    filter_unref(filter);
+}
+
 static void a_tunnel_needs_no_request(void **state)
 {
     struct filter_subject subject = *subject_named(*state, "tunnel");
@@ -516,6 +531,7 @@ int main(void)
         cmocka_unit_test(an_answer_comes_as_early_as_it_is_certain),
         cmocka_unit_test(an_interim_response_decides_nothing),
         cmocka_unit_test(a_url_in_absolute_form_has_the_same_path),
+        cmocka_unit_test(a_websocket_in_http2_has_its_path),
         cmocka_unit_test(a_tunnel_needs_no_request),
         cmocka_unit_test(a_wrong_word_is_named_with_its_place),
         cmocka_unit_test(too_much_is_refused),

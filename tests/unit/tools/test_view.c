@@ -128,6 +128,29 @@ static void a_sealed_tunnel_is_marked(void **state)
     close_screen(&screen);
 }
 
+static void a_websocket_in_http2_has_its_path(void **state)
+{
+    struct tap_exchange exchange = {
+        .started_us = 1700000000000000, .scheme = "https", .host = "api.test", .port = 443
+    };
+    struct http_head *request = request_head("CONNECT", "/chat"), *response = http_head_response(200);
+    struct screen screen;
+    void *record;
+
+    (void)state;
+    request->protocol = SPAN("websocket");
+    open_screen(&screen, NULL, false);
+    record = view_listener.on_request(screen.worker, &exchange, request);
+    view_listener.on_response(record, response);
+    exchange.times[TAP_T_DONE] = 34000;
+    view_listener.on_done(record, TAP_DONE);
+    view_show(screen.view, 0);
+    assert_non_null(strstr(seen(&screen), " CONNECT 200     0   34ms  https://api.test/chat\n"));
+    http_head_free(request);
+    http_head_free(response);
+    close_screen(&screen);
+}
+
 static void a_stranger_cannot_write_to_the_terminal(void **state)
 {
     struct screen screen;
@@ -300,6 +323,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_exchange_is_a_line_when_it_is_done),
         cmocka_unit_test(a_sealed_tunnel_is_marked),
+        cmocka_unit_test(a_websocket_in_http2_has_its_path),
         cmocka_unit_test(a_stranger_cannot_write_to_the_terminal),
         cmocka_unit_test(a_full_ring_drops_lines_and_counts_them),
         cmocka_unit_test(a_reader_who_does_not_read_blocks_nobody),

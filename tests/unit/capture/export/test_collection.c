@@ -175,19 +175,20 @@ static void what_is_no_item_is_counted_with_its_reason(void **state)
     add("https://a.test", "CONNECT a.test:443 HTTP/1.1\r\n\r\n");
     add("https://a.test", "GET /tunnel HTTP/1.1\r\n\r\n")->flags = TAP_TUNNEL;
     add("https://a.test", "GET /ws HTTP/1.1\r\n\r\n")->status = 101;
+    add("https://a.test", "CONNECT /ws HTTP/1.1\r\n\r\n")->protocol = SPAN("websocket");
     add("https://a.test", "GET /502 HTTP/1.1\r\n\r\n")->flags = TAP_MADE_BY_WEIR;
     fake_source_add(fake, "https://a.test", SPAN("GET /none HTTP/1.1\r\n\r\n"), SPAN_NONE);
     add("https://a.test", "POST /cut HTTP/1.1\r\n\r\nabc")->request_body.kept = 1;
     add("https://a.test", "GET /fine HTTP/1.1\r\n\r\n");
     assert_true(export_to_stream(fake_source_reader(fake), &options, sink, &report, &err));
-    assert_int_equal(report.considered, 7);
+    assert_int_equal(report.considered, 8);
     assert_int_equal(report.written, 1);
     assert_int_equal(report.reasons[EXPORT_TUNNEL].count, 2);
-    assert_int_equal(report.reasons[EXPORT_UPGRADED].count, 1);
+    assert_int_equal(report.reasons[EXPORT_UPGRADED].count, 2);
     assert_int_equal(report.reasons[EXPORT_OWN_RESPONSE].count, 1);
     assert_int_equal(report.reasons[EXPORT_NO_RESPONSE].count, 1);
     assert_int_equal(report.reasons[EXPORT_REQUEST_CUT].count, 1);
-    assert_string_equal(report.reasons[EXPORT_REQUEST_CUT].first, "exchange 6");
+    assert_string_equal(report.reasons[EXPORT_REQUEST_CUT].first, "exchange 7");
     fclose(sink);
 }
 

@@ -47,6 +47,8 @@ static void a_script_has_its_golden_form(void **state)
     record->flags = TAP_HOST_DIFFERS;
     record = fake_source_add(fake, "http://shop.test", SPAN("GET / HTTP/1.1\r\nHost: lies.test\r\n\r\n"), OK);
     fake_source_add(fake, "https://shop.test", SPAN("CONNECT shop.test:443 HTTP/1.1\r\n\r\n"), SPAN_NONE);
+    record = fake_source_add(fake, "https://shop.test", SPAN("CONNECT /chat HTTP/1.1\r\n\r\n"), OK);
+    record->protocol = SPAN("websocket");
     text = fake_source_export(fake, "curl", NULL, NULL);
     golden_compare(text, "tests/unit/capture/export/golden/session.sh");
     free(text);

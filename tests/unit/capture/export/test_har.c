@@ -44,6 +44,9 @@ static void an_archive_has_its_golden_form(void **state)
         fake_source_add(fake, "https://[2001:db8::1]:8443", SPAN("GET /none HTTP/1.1\r\n\r\n"), SPAN_NONE);
     record->origin_addr = SPAN("[2001:db8::1]:8443");
     fake_source_add(fake, "https://shop.test", SPAN("CONNECT shop.test:443 HTTP/1.1\r\n\r\n"), SPAN_NONE);
+    record = fake_source_add(fake, "https://shop.test", SPAN("CONNECT /chat HTTP/1.1\r\n\r\n"),
+                             SPAN("HTTP/1.1 200 OK\r\n\r\n"));
+    record->protocol = SPAN("websocket"); /* in a stream of HTTP/2: has a path and an answer */
     text = fake_source_export(fake, "har", NULL, NULL);
     golden_compare(text, "tests/unit/capture/export/golden/session.har");
     free(text);

@@ -82,3 +82,7 @@ curl -sS http://shop.test/ \
 # exchange 10, 2026-11-21T20:14:10.000Z, no response
 # CONNECT https://shop.testshop.test:443
 # left out: tunnels, whose bytes were relayed and not understood
+
+# exchange 11, 2026-11-21T20:14:11.000Z, status 200
+# CONNECT https://shop.test/chat
+# left out: upgrades to another protocol (WebSocket)
