@@ -32,8 +32,8 @@ async function imported(weir, args, options) {
   return result.stderr;
 }
 
-async function exported(weir, format, session, file) {
-  const { code, stderr } = await weir.command(['export', format, session, '-o', file]);
+async function exported(weir, format, session, file, ...args) {
+  const { code, stderr } = await weir.command(['export', format, session, '-o', file, ...args]);
   assert.equal(code, 0, stderr);
   return fs.readFileSync(file, 'utf8');
 }
@@ -55,9 +55,9 @@ test('a captured session goes out as a HAR, comes in, and goes out the same', as
   await curl('http://127.0.0.1:1/refused');
   await weir.stop();
 
-  const first = await exported(weir, 'har', 'captured', path.join(dir, 'first.har'));
+  const first = await exported(weir, 'har', 'captured', path.join(dir, 'first.har'), '--secrets', 'keep');
   await imported(weir, [path.join(dir, 'first.har'), '--session', 'imported']);
-  const second = await exported(weir, 'har', 'imported', path.join(dir, 'second.har'));
+  const second = await exported(weir, 'har', 'imported', path.join(dir, 'second.har'), '--secrets', 'keep');
   const entries = (text) => JSON.parse(text).log.entries.map((entry) => {
     // The length of a body that was coded anew is another one.
     delete entry.response.bodySize;
@@ -77,7 +77,7 @@ test('a captured session goes out as a HAR, comes in, and goes out the same', as
   await t.test('and newman runs a collection of it', async () => {
     const file = path.join(dir, 'imported.json');
     const before = origin.requests.length;
-    await exported(weir, 'collection', 'imported', file);
+    await exported(weir, 'collection', 'imported', file, '--secrets', 'keep');
     const { executions } = await newman(file);
     assert.ok(executions.filter((e) => e.code !== undefined).length >= 8, JSON.stringify(executions));
     const upload = origin.requests.slice(before).find((r) => r.url === '/upload');

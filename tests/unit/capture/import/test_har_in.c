@@ -355,12 +355,13 @@ static void damage_is_told_and_the_rest_imported(void **state)
     }
 }
 
+#define SHORT "{\"request\":{\"method\":\"GET\",\"url\":\"http://a.test/\"}}"
 static void of_a_cut_document_the_whole_entries_are_imported(void **state)
 {
-    static const char DOCUMENT[] = HAR(ENTRY "," ENTRY);
-    const char *first = strstr(DOCUMENT, ENTRY), *second = strstr(first + 1, ENTRY);
-    size_t first_end = (size_t)(first - DOCUMENT) + strlen(ENTRY);
-    size_t second_end = (size_t)(second - DOCUMENT) + strlen(ENTRY);
+    static const char DOCUMENT[] = HAR(SHORT "," SHORT);
+    const char *first = strstr(DOCUMENT, SHORT), *second = strstr(first + 1, SHORT);
+    size_t first_end = (size_t)(first - DOCUMENT) + strlen(SHORT);
+    size_t second_end = (size_t)(second - DOCUMENT) + strlen(SHORT);
     struct imported world = { 0 };
 
     (void)state;
