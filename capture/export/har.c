@@ -1,6 +1,8 @@
 /* HAR 1.2, entry by entry. The format was made for browsers: where it has no place for something (binary
- * request bodies, errors) the names that other tools read are used. */
+ * request bodies, errors, WebSocket messages) the names that other tools read are used. Pages come after the
+ * entries, by which they are known: one pass does. */
 #include "capture/export/content.h"
+#include "capture/export/har_pages.h"
 #include "capture/export/job.h"
 #include "capture/export/json_out.h"
 #include "capture/export/multipart.h"
@@ -144,18 +146,32 @@ static bool write_text(struct json_out *json, const struct export_source *source
     return ok;
 }
 
-static void note_cut(struct export_job *job, struct json_out *json, const struct record *record,
-                     const struct record_body *body)
+/* What a reader would else take for all of it, or for what was said. */
+static void note_faults(struct export_job *job, struct json_out *json, const struct record *record,
+                        const struct record_body *body, const struct content *content)
 {
-    char *text;
+    struct strbuf text = STRBUF_EMPTY;
 
-    if (body->kept >= body->bytes)
-        return;
-    text = mem_printf("the first %llu of %llu bytes were kept", (unsigned long long)body->kept,
+    if (body->kept < body->bytes) {
+        strbuf_printf(&text, "the first %llu of %llu bytes were kept", (unsigned long long)body->kept,
                       (unsigned long long)body->bytes);
-    jout_member_str(json, "comment", text);
-    mem_free(text);
-    job_count_exchange(job, EXPORT_BODY_CUT, record);
+        job_count_exchange(job, EXPORT_BODY_CUT, record);
+    }
+    if (content->is_undecoded) {
+        strbuf_add_str(&text, text.len != 0 ? "; " : "");
+        strbuf_add_str(&text, "as captured: its Content-Encoding could not be undone");
+        job_count_exchange(job, EXPORT_UNDECODED, record);
+    }
+    if (text.len != 0)
+        jout_member_bytes(json, "comment", strbuf_span(&text));
+    strbuf_clear(&text);
+}
+
+/* Messages with lengths before them, whatever their bytes look like. gRPC-Web has a form that is text. */
+static bool is_grpc(struct span type)
+{
+    return span_starts(type, SPAN("application/grpc")) &&
+           !span_starts(type, SPAN("application/grpc-web-text"));
 }
 
 static int hex_value(char c)
@@ -238,6 +254,7 @@ static bool write_post_data(struct export_job *job, struct json_out *json, const
     if (!content_read(job->source, &record->request_body, &no_fields, FRONT_BYTES, CONTENT_ALL, &content,
                       err))
         return false;
+    content.is_text = content.is_text && !is_grpc(record->request_type);
     record_find(&record->request_headers, SPAN("Content-Type"), &type);
     jout_key(json, "postData");
     jout_open_object(json);
@@ -254,7 +271,7 @@ static bool write_post_data(struct export_job *job, struct json_out *json, const
         jout_member_str(json, "encoding", "base64");
         jout_member_str(json, "_encoding", "base64");
     }
-    note_cut(job, json, record, &record->request_body);
+    note_faults(job, json, record, &record->request_body, &content);
     jout_close(json);
     content_clear(&content);
     return ok;
@@ -270,6 +287,7 @@ static bool write_content(struct export_job *job, struct json_out *json, const s
     if (!content_read(job->source, &record->response_body, &record->response_headers, FRONT_BYTES,
                       CONTENT_ALL, &content, err))
         return false;
+    content.is_text = content.is_text && !is_grpc(record->response_type);
     record_find(&record->response_headers, SPAN("Content-Type"), &type);
     jout_key(json, "content");
     jout_open_object(json);
@@ -282,9 +300,7 @@ static bool write_content(struct export_job *job, struct json_out *json, const s
         if (!content.is_text)
             jout_member_str(json, "encoding", "base64");
     }
-    if (content.is_undecoded)
-        job_count_exchange(job, EXPORT_UNDECODED, record);
-    note_cut(job, json, record, &record->response_body);
+    note_faults(job, json, record, &record->response_body, &content);
     jout_close(json);
     content_clear(&content);
     return ok;
@@ -400,26 +416,159 @@ static void write_timings(struct json_out *json, const struct record *record)
     jout_close(json);
 }
 
-/* "192.0.2.1:443" and "[2001:db8::1]:443" without brackets and port. */
-static void write_address(struct json_out *json, struct span address)
+/* Up to the last ':'; empty when there is none. */
+static struct span address_host(struct span address)
 {
     size_t end = address.len;
 
     while (end > 0 && address.ptr[end - 1] != ':')
         end--;
-    if (end == 0)
-        return;
-    address = span_sub(address, 0, end - 1);
-    if (address.len >= 2 && address.ptr[0] == '[')
-        address = span_sub(address, 1, address.len - 2);
-    jout_member_text(json, "serverIPAddress", address);
+    return span_sub(address, 0, end > 0 ? end - 1 : 0);
 }
 
-static bool write_entry(struct export_job *job, struct json_out *json, const struct record *record,
-                        struct err *err)
+/* "192.0.2.1:443" and "[2001:db8::1]:443" without brackets and port. */
+static void write_address(struct json_out *json, struct span address)
 {
+    struct span host = address_host(address);
+
+    if (host.len >= 2 && host.ptr[0] == '[')
+        host = span_sub(host, 1, host.len - 2);
+    if (host.len != 0)
+        jout_member_text(json, "serverIPAddress", host);
+}
+
+/* The port of the client's connection, which tells it from others. */
+static void write_connection(struct json_out *json, struct span address)
+{
+    struct span host = address_host(address);
+
+    if (host.len != 0)
+        jout_member_text(json, "connection", span_from(address, host.len + 1));
+}
+
+/* --- WebSocket messages -------------------------------------------------------------------------------- */
+
+static bool is_websocket(const struct record *record)
+{
+    struct span upgrade;
+
+    return span_ieq(record->protocol, SPAN("websocket")) ||
+           (record->status == 101 && record_find(&record->request_headers, SPAN("Upgrade"), &upgrade) &&
+            span_ieq(upgrade, SPAN("websocket")));
+}
+
+struct socket {
+    struct json_out *json;
+    int close_code;       /* the first one; 0: none yet */
+    struct strbuf faults; /* what broke the protocol */
+};
+
+/* RFC 6455 §11.8; 0: no message of a WebSocket. */
+static int opcode_of(enum message_kind kind)
+{
+    switch (kind) {
+    case MESSAGE_TEXT:
+        return 1;
+    case MESSAGE_BINARY:
+        return 2;
+    case MESSAGE_CLOSE:
+        return 8;
+    case MESSAGE_PING:
+        return 9;
+    case MESSAGE_PONG:
+        return 10;
+    default:
+        return 0;
+    }
+}
+
+static void write_data(struct json_out *json, const struct record_message *message)
+{
+    bool is_text = message->kind != MESSAGE_BINARY && (message->flags & RECORD_MESSAGE_UNDECODED) == 0;
+    const char *comment = message->payload.ptr == NULL                       ? "its data was not kept"
+                          : (message->flags & RECORD_MESSAGE_TRUNCATED) != 0 ? "only its beginning was kept"
+                          : (message->flags & RECORD_MESSAGE_INCOMPLETE) != 0
+                              ? "the connection ended before it did"
+                          : (message->flags & RECORD_MESSAGE_UNDECODED) != 0
+                              ? "compressed, as captured: it could not be decoded"
+                              : NULL;
+
+    if (is_text) {
+        jout_member_bytes(json, "data", message->payload);
+    } else {
+        jout_key(json, "data");
+        jout_base64(json, message->payload);
+    }
+    if (comment != NULL)
+        jout_member_str(json, "comment", comment);
+}
+
+static bool write_message(void *self, const struct record_message *message, struct err *err)
+{
+    struct socket *socket = self;
+    struct json_out *json = socket->json;
+    int opcode = opcode_of(message->kind);
+    char seconds[32];
+
+    (void)err; /* the stream's error is looked at when everything is written */
+    if (opcode == 0) {
+        strbuf_add_str(&socket->faults, socket->faults.len != 0 ? "; " : "");
+        strbuf_add(&socket->faults, message->payload);
+        return true;
+    }
+    if (socket->close_code == 0)
+        socket->close_code = message->close_code;
+    snprintf(seconds, sizeof(seconds), "%llu.%06u", (unsigned long long)(message->time_us / 1000000),
+             (unsigned)(message->time_us % 1000000));
+    jout_open_object(json);
+    jout_member_str(json, "type", message->direction == HTTP_REQUEST ? "send" : "receive");
+    jout_key(json, "time");
+    jout_raw(json, seconds);
+    jout_member_int(json, "opcode", opcode);
+    write_data(json, message);
+    jout_close(json);
+    return true;
+}
+
+static bool write_socket(struct export_job *job, struct json_out *json, const struct record *record,
+                         struct err *err)
+{
+    struct socket socket = { .json = json };
+    bool ok;
+
+    if (!is_websocket(record))
+        return true;
+    jout_member_str(json, "_resourceType", "websocket");
+    jout_key(json, "_webSocketMessages");
+    jout_open_array(json);
+    ok = record->messages == 0 ||
+         job->source->messages(job->source->self, record->seq, write_message, &socket, err);
+    jout_close(json);
+    if (socket.close_code != 0) {
+        jout_key(json, "_webSocketClose");
+        jout_open_object(json);
+        jout_member_int(json, "code", socket.close_code);
+        jout_close(json);
+    }
+    if (socket.faults.len != 0)
+        jout_member_bytes(json, "comment", strbuf_span(&socket.faults));
+    strbuf_clear(&socket.faults);
+    return ok;
+}
+
+/* --- entries ------------------------------------------------------------------------------------------- */
+
+static bool write_entry(struct export_job *job, struct json_out *json, const struct record *record,
+                        uint32_t page, struct err *err)
+{
+    char page_id[HAR_PAGE_ID_BYTES];
+
     jout_open_object(json);
     write_time(json, "startedDateTime", (int64_t)(record->started_us / 1000));
+    if (page != 0) {
+        har_pages_id(page, page_id);
+        jout_member_str(json, "pageref", page_id);
+    }
     if (!write_request(job, json, record, err) || !write_response(job, json, record, err))
         return false;
     jout_key(json, "cache");
@@ -427,12 +576,16 @@ static bool write_entry(struct export_job *job, struct json_out *json, const str
     jout_close(json);
     write_timings(json, record);
     write_address(json, record->origin_addr);
+    write_connection(json, record->client_addr);
+    if (!write_socket(job, json, record, err))
+        return false;
     jout_member_int(json, "_exchange", record->seq);
     jout_close(json);
     return true;
 }
 
-static bool write_entries(struct export_job *job, struct json_out *json, struct err *err)
+static bool write_entries(struct export_job *job, struct json_out *json, struct har_pages *pages,
+                          struct err *err)
 {
     const struct export_source *source = job->source;
     const struct record *record;
@@ -449,7 +602,7 @@ static bool write_entries(struct export_job *job, struct json_out *json, struct 
             job_count_exchange(job, EXPORT_TUNNEL, record);
             continue;
         }
-        if (!write_entry(job, json, record, err))
+        if (!write_entry(job, json, record, har_pages_add(pages, record), err))
             return false;
         job->report->written++;
     }
@@ -457,7 +610,9 @@ static bool write_entries(struct export_job *job, struct json_out *json, struct 
 
 bool export_har(struct export_job *job, struct err *err)
 {
+    struct har_pages *pages = har_pages_new();
     struct json_out json;
+    bool ok;
 
     jout_init(&json, job->out);
     jout_open_object(&json);
@@ -471,11 +626,14 @@ bool export_har(struct export_job *job, struct err *err)
     jout_close(&json);
     jout_key(&json, "entries");
     jout_open_array(&json);
-    if (!write_entries(job, &json, err))
-        return false;
-    jout_close(&json);
-    jout_close(&json);
-    jout_close(&json);
-    jout_end_document(&json);
-    return true;
+    ok = write_entries(job, &json, pages, err);
+    if (ok) {
+        jout_close(&json);
+        har_pages_write(pages, &json);
+        jout_close(&json);
+        jout_close(&json);
+        jout_end_document(&json);
+    }
+    har_pages_free(pages);
+    return ok;
 }

@@ -62,6 +62,7 @@ test('a captured session goes out as a HAR, comes in, and goes out the same', as
     // The length of a body that was coded anew is another one.
     delete entry.response.bodySize;
     delete entry.response.content.compression;
+    delete entry.connection; // of clients that were never there
     return entry;
   });
   assert.equal(entries(first).length, 13);

@@ -7,8 +7,10 @@ const fs = require('node:fs');
 const http = require('node:http');
 const https = require('node:https');
 const net = require('node:net');
+const path = require('node:path');
 const tls = require('node:tls');
 const { once } = require('node:events');
+const { HarValidator } = require('@har-sdk/validator');
 const { WebSocket, WebSocketServer } = require('ws');
 const { missing, startChromium } = require('./support/chromium');
 const { until } = require('./support/client');
@@ -269,6 +271,21 @@ test('weir list, filters and exports with a WebSocket in the session', async (t)
   assert.match(await out('show', '1'), /-> text, 7 bytes\n {4}\{\n {6}"a": 1\n {4}\}\n[^]*<- close 1000, 3 bytes\n {4}bye\n/);
   for (const format of ['collection', 'har', 'curl', 'jsonl', 'http'])
     await t.test(`export ${format}`, async () => { await out('export', format, '-o', '-'); });
+  await t.test('its messages are in the HAR, and come in again', async () => {
+    const har = JSON.parse(await out('export', 'har', '-o', '-'));
+    assert.deepEqual(await new HarValidator().verify(har), []);
+    const { log: { entries: [entry] } } = har;
+    assert.equal(entry._resourceType, 'websocket');
+    assert.deepEqual(entry._webSocketMessages.map(({ type, opcode, data }) => [type, opcode, data]),
+      [['send', 1, '{"a":1}'], ['receive', 1, '{"a":1}'], ['send', 8, 'bye'], ['receive', 8, 'bye']]);
+    assert.equal(entry._webSocketClose.code, 1000);
+    for (const { time } of entry._webSocketMessages) assert.ok(Math.abs(time - Date.parse(entry.startedDateTime) / 1000) < 60, `${time}`);
+    const file = path.join(w.weir.dir, 'socket.har');
+    fs.writeFileSync(file, JSON.stringify(har));
+    await out('import', file, '--session', 'again');
+    const again = JSON.parse(await out('export', 'har', 'again', '-o', '-')).log.entries[0];
+    assert.deepEqual(again._webSocketMessages, entry._webSocketMessages);
+  });
 });
 
 // What the promise is: older than this was told.

@@ -70,8 +70,8 @@ static void read_setting(struct playbook_case *one, struct span line)
         [GRPC_PLAIN] = "@grpc", [GRPC_WEB] = "@grpc-web", [GRPC_WEB_TEXT] = "@grpc-web-text"
     };
     struct message_script *script = &one->script;
-    struct span word, first;
-    uint64_t limit;
+    struct span word, first = SPAN_NONE;
+    uint64_t limit = 0;
 
     assert_true(span_split(&line, ' ', &word));
     if (span_eq(word, SPAN("@limit"))) {
