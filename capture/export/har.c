@@ -306,6 +306,15 @@ static bool write_content(struct export_job *job, struct json_out *json, const s
     return ok;
 }
 
+static bool is_websocket(const struct record *record)
+{
+    struct span upgrade;
+
+    return span_ieq(record->protocol, SPAN("websocket")) ||
+           (record->status == 101 && record_find(&record->request_headers, SPAN("Upgrade"), &upgrade) &&
+            span_ieq(upgrade, SPAN("websocket")));
+}
+
 /* --- request, response, timings ------------------------------------------------------------------------ */
 
 static void write_query_string(struct json_out *json, struct span query)
@@ -322,6 +331,8 @@ static void write_query_string(struct json_out *json, struct span query)
     jout_close(json);
 }
 
+/* A WebSocket in a stream of HTTP/2 (RFC 8441) is asked for by GET, as browsers say it in their archives,
+ * too: readers of HARs know no CONNECT. */
 static bool write_request(struct export_job *job, struct json_out *json, const struct record *record,
                           struct err *err)
 {
@@ -331,7 +342,7 @@ static bool write_request(struct export_job *job, struct json_out *json, const s
     record_add_url(record, &url);
     jout_key(json, "request");
     jout_open_object(json);
-    jout_member_bytes(json, "method", record->method);
+    jout_member_bytes(json, "method", is_websocket(record) ? SPAN("GET") : record->method);
     jout_member_bytes(json, "url", strbuf_span(&url));
     jout_member_str(json, "httpVersion", version_name(record->request_version));
     write_sent_cookies(json, &record->request_headers);
@@ -447,15 +458,6 @@ static void write_connection(struct json_out *json, struct span address)
 }
 
 /* --- WebSocket messages -------------------------------------------------------------------------------- */
-
-static bool is_websocket(const struct record *record)
-{
-    struct span upgrade;
-
-    return span_ieq(record->protocol, SPAN("websocket")) ||
-           (record->status == 101 && record_find(&record->request_headers, SPAN("Upgrade"), &upgrade) &&
-            span_ieq(upgrade, SPAN("websocket")));
-}
 
 struct socket {
     struct json_out *json;
