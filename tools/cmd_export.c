@@ -12,6 +12,7 @@
 #include "tools/command.h"
 #include "tools/export_args.h"
 #include "tools/format.h"
+#include "tools/progress.h"
 #include "tools/text.h"
 
 const char *cmd_export_word(size_t i, const char **out_about)
@@ -74,6 +75,22 @@ static bool is_special(const char *path)
     return stat(path, &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode);
 }
 
+static void show_progress(void *self, enum export_phase phase, uint64_t done, uint64_t total)
+{
+    static const char *const words[] = { [EXPORT_LEARNING] = "looking for secrets",
+                                         [EXPORT_WRITING] = "writing",
+                                         [EXPORT_CHECKING] = "checking that no secret was written" };
+    struct strbuf text = STRBUF_EMPTY;
+
+    if (!progress_is_due(self))
+        return;
+    strbuf_add_str(&text, words[phase]);
+    if (total != 0)
+        strbuf_printf(&text, ": exchange %llu of %llu", (unsigned long long)done, (unsigned long long)total);
+    progress_show(self, strbuf_span(&text), done, total);
+    strbuf_clear(&text);
+}
+
 static bool write_export(const struct args *args, const struct export_format *format, struct store *store,
                          const struct session_row *row, const struct filter *filter, struct err *err)
 {
@@ -91,6 +108,7 @@ static bool write_export(const struct args *args, const struct export_format *fo
     };
     struct export_report report = { 0 };
     struct export_source source;
+    struct progress progress;
     bool ok;
 
     if (!export_args_read(args, &options, err) || !export_args_check(&options, err))
@@ -100,9 +118,15 @@ static bool write_export(const struct args *args, const struct export_format *fo
         if (stream == NULL)
             return err_sys(err, errno, "writing to '%s'", path);
     }
+    if (progress_has_place() && (path != NULL || !isatty(STDOUT_FILENO))) {
+        options.progress = show_progress;
+        options.progress_self = &progress;
+    }
+    progress_begin(&progress);
     source_store_init(&source, store, row, filter);
     ok = path != NULL && stream == stdout ? export_to_file(&source, &options, path, &report, err)
                                           : export_to_stream(&source, &options, stream, &report, err);
+    progress_end(&progress);
     if (stream != stdout && fclose(stream) != 0 && ok)
         ok = err_sys(err, errno, "writing to '%s'", path);
     if (ok)

@@ -1,47 +1,24 @@
 /* import: another tool's file as a session. The formats are capture/import's; here are words and progress. */
 #include <stdio.h>
-#include <unistd.h>
 
 #include "capture/import/import.h"
-#include "proxy/base/clock.h"
 #include "proxy/base/mem.h"
 #include "tools/command.h"
 #include "tools/config.h"
+#include "tools/progress.h"
 #include "tools/text.h"
-
-/* What is quicker says nothing; what is slower, so often. */
-#define QUIET_US    1000000
-#define INTERVAL_US 250000
-
-struct progress {
-    uint64_t started_us, shown_us;
-    bool is_shown;
-};
 
 static void show_progress(void *self, uint64_t done, uint64_t total)
 {
-    struct progress *progress = self;
-    uint64_t now_us = clock_mono_us();
-    struct strbuf line = STRBUF_EMPTY;
+    struct strbuf text = STRBUF_EMPTY;
 
-    if (now_us < progress->started_us + QUIET_US || now_us < progress->shown_us + INTERVAL_US)
+    if (!progress_is_due(self))
         return;
-    progress->shown_us = now_us;
-    progress->is_shown = true;
-    strbuf_add_str(&line, "\r\033[Kweir: ");
-    text_add_size(&line, done);
-    strbuf_add_str(&line, " of ");
-    text_add_size(&line, total);
-    strbuf_printf(&line, ", %u%%", (unsigned)(total != 0 ? done * 100 / total : 100));
-    fputs(strbuf_text(&line), stderr);
-    fflush(stderr);
-    strbuf_clear(&line);
-}
-
-static void end_progress(const struct progress *progress)
-{
-    if (progress->is_shown)
-        fputs("\r\033[K", stderr);
+    text_add_size(&text, done);
+    strbuf_add_str(&text, " of ");
+    text_add_size(&text, total);
+    progress_show(self, strbuf_span(&text), done, total);
+    strbuf_clear(&text);
 }
 
 static void add_reasons(struct strbuf *out, const struct import_report *report)
@@ -117,11 +94,11 @@ static const char *file_of(const struct args *args, const struct import_format *
 
 int cmd_import(const struct args *args)
 {
-    struct progress progress = { .started_us = clock_mono_us() };
+    struct progress progress;
     struct import_report report;
     struct import_options options = {
         .session_name = args->session,
-        .progress = isatty(STDERR_FILENO) ? show_progress : NULL,
+        .progress = progress_has_place() ? show_progress : NULL,
         .progress_self = &progress,
     };
     struct err err;
@@ -132,8 +109,9 @@ int cmd_import(const struct args *args)
     if (store == NULL)
         return command_fail(&err);
     options.store_path = store;
+    progress_begin(&progress);
     ok = import_file(path, &options, &report, &err);
-    end_progress(&progress);
+    progress_end(&progress);
     mem_free(store);
     if (!ok)
         return command_fail(&err);

@@ -6,6 +6,7 @@
 #include "capture/export/job.h"
 #include "capture/export/secret_gate.h"
 #include "capture/export/shell.h"
+#include "capture/export/source_counted.h"
 #include "capture/export/source_masked.h"
 #include "proxy/base/mem.h"
 
@@ -171,10 +172,17 @@ static bool write_format(struct export_job *job, struct err *err)
 {
     const struct export_options *options = job->options;
     struct export_source masked = { .self = NULL };
+    struct source_counted counted;
     bool ok = true;
 
+    if (options->progress != NULL) {
+        source_counted_init(&counted, job->source, options);
+        job->source = &counted.source;
+    }
     if (knows_secrets(options) && !collect(job, err))
         return false;
+    if (options->progress != NULL)
+        counted.phase = EXPORT_WRITING;
     if (is_guarded(options) && job->files != NULL)
         files_set_check(job->files, pass_gate, job->secrets);
     if (is_guarded(options) && options->format->hiding == EXPORT_HIDES_BY_MASK) {
@@ -185,6 +193,8 @@ static bool write_format(struct export_job *job, struct err *err)
     source_masked_clear(&masked);
     if (ok && (fflush(job->out) != 0 || ferror(job->out)))
         ok = err_sys(err, errno, "can't write the export");
+    if (ok && is_guarded(options) && options->progress != NULL)
+        options->progress(options->progress_self, EXPORT_CHECKING, 0, 0);
     if (ok && is_guarded(options))
         ok = secret_gate_pass(job->secrets, job->out, "the export", err);
     job->report->is_hidden = is_guarded(options);

@@ -46,6 +46,14 @@ enum export_secrets {
     EXPORT_SECRETS_KEEP, /* everything as it was captured */
 };
 
+/* How far an export is: it reads the session more than once. */
+enum export_phase {
+    EXPORT_LEARNING, /* what is secret */
+    EXPORT_WRITING,
+    EXPORT_CHECKING, /* what was written for secrets; told once, when it begins */
+};
+typedef void (*export_progress)(void *self, enum export_phase phase, uint64_t done, uint64_t total);
+
 struct export_options {
     const struct export_format *format;
     enum export_group group; /* collection, environment */
@@ -60,6 +68,8 @@ struct export_options {
     bool keep_browser_headers;  /* collection: browser noise is sent too */
     enum export_secrets secrets;
     const char *secret_patterns; /* a file: see secret_patterns.h; NULL: none */
+    export_progress progress;    /* told before each exchange; NULL: nobody is */
+    void *progress_self;
 };
 /* The most of a response's body that is kept as an example: more is no help to a reader. */
 #define EXPORT_MAX_EXAMPLE_BYTES (256 * 1024)

@@ -99,8 +99,8 @@ test('a HAR that Chromium recorded comes in', { skip: missing }, async (t) => {
     const page = await context.newPage();
     await page.goto(`http://127.0.0.1:${origin.port}/?page`);
     await page.evaluate(async () => {
-      await fetch('/binary');
-      await fetch('/gzip');
+      await (await fetch('/binary')).arrayBuffer();
+      await (await fetch('/gzip')).text();
       await fetch('/form', { method: 'POST', body: new URLSearchParams({ a: 'b c' }) });
     });
     await context.close();
