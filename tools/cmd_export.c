@@ -102,6 +102,7 @@ static bool write_export(const struct args *args, const struct export_format *fo
         .format = format,
         .group = groups[args->group_by],
         .name = args->name,
+        .host = args->host,
         .domain = args->domain,
         .max_example_bytes = EXPORT_MAX_EXAMPLE_BYTES,
         .keep_browser_headers = args->keep_browser_headers,
@@ -157,6 +158,11 @@ int cmd_export(const struct args *args)
         err_set(&err, ERR_USAGE,
                 "--domain goes with the cookies formats; for '%s' there is --filter 'host:%s'", format->name,
                 args->domain);
+        return command_fail(&err);
+    }
+    if (args->host != NULL && strcmp(format->name, "openapi") != 0) {
+        err_set(&err, ERR_USAGE, "--host goes with 'openapi'; for '%s' there is --filter 'host:%s'",
+                format->name, args->host);
         return command_fail(&err);
     }
     if (!jar_scope_parse(args->domain, &scope, &err) ||

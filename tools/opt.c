@@ -103,6 +103,8 @@ static const struct opt opts[] = {
       "folders of a collection (default both)" },
     { EXPORT, "name", 0, OPT_TEXT, "NAME", AT(name),
       "what the exported document calls itself (default: the session)" },
+    { EXPORT, "host", 0, OPT_TEXT, "HOST[:PORT]", AT(host),
+      "openapi: describe this host alone (default: all, each path with its servers)" },
     { EXPORT, "keep-browser-headers", 0, OPT_FLAG, NULL, AT(keep_browser_headers),
       "collection: send what browsers add (Sec-*, User-Agent, Referer, ...), too" },
     { CAPTURES | EXPORT, "secrets", 0, OPT_CHOICE, "env|drop|keep", AT(secrets),

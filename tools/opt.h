@@ -62,7 +62,7 @@ struct args {
     bool messages; /* of show, with follow */
     const char *proto_descriptors;
     int session_per, secrets;
-    const char *secret_patterns;
+    const char *secret_patterns, *host;
     struct arg_list sync_cookies, live_export;
     bool cookies_only, no_httponly_prefix, history;
     const char *session_expiry;

@@ -22,6 +22,8 @@ const struct export_format export_formats[] = {
       export_jsonl },
     { "http", "a .http file for VS Code's REST Client and JetBrains' HTTP Client", ".http",
       EXPORT_HIDES_BY_MASK, export_http },
+    { "openapi", "an OpenAPI 3.1 description: paths, parameters, schemas, security", ".openapi.json",
+      EXPORT_HIDES_BY_MASK, export_openapi },
     { "cookies-netscape", "cookies.txt for curl, wget, yt-dlp and Python", ".cookies.txt",
       EXPORT_HIDES_NOTHING, export_cookies_netscape },
     { "cookies-tough", "a cookie jar for newman and tough-cookie", ".cookies.json", EXPORT_HIDES_NOTHING,
@@ -85,6 +87,13 @@ const char *export_reason_text(enum export_reason reason)
         [EXPORT_BRACES] = "not protected: header values with {{...}}, which editors take for variables",
         [EXPORT_BODY_NO_PLACE] =
             "dropped: bodies that need a file beside the export, which stdout has not: use -o",
+        [EXPORT_BY_ITSELF] =
+            "left out: what no person meant: preflights, trackers, requests that were sent again",
+        [EXPORT_SITE] = "left out: pages, and the scripts, styles, images and fonts they are made of",
+        [EXPORT_NO_OPERATION] = "left out: requests with a method or a target that OpenAPI has no place for",
+        [EXPORT_OPERATIONS_MANY] = "left out: requests for more different operations than one document holds",
+        [EXPORT_SCHEMA_PARTIAL] =
+            "bodies that taught nothing, or not all they might: cut, damaged, too long, or too many",
         [EXPORT_EXAMPLE_CUT] = "examples that were cut short",
         [EXPORT_EXAMPLE_LEFT_OUT] = "examples without their body, because it is binary or incomplete",
         [EXPORT_BODY_CUT] = "bodies of which only a part was kept",

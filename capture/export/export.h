@@ -58,6 +58,7 @@ struct export_options {
     const struct export_format *format;
     enum export_group group; /* collection, environment */
     const char *name;        /* of the collection or environment; NULL: made of host and time */
+    const char *host;        /* openapi: HOST[:PORT], the only one that is described; NULL: all */
     const char *domain;      /* cookies: see jar_scope_parse; NULL: all */
     bool no_httponly_prefix; /* cookies.txt: HttpOnly cookies stand on lines like all others */
     unsigned session_days; /* cookies: session cookies expire so many days after now_us; 0: with the client */
@@ -95,6 +96,11 @@ enum export_reason {
     EXPORT_LITERALS,
     EXPORT_BRACES,
     EXPORT_BODY_NO_PLACE,
+    EXPORT_BY_ITSELF, /* openapi */
+    EXPORT_SITE,
+    EXPORT_NO_OPERATION,
+    EXPORT_OPERATIONS_MANY,
+    EXPORT_SCHEMA_PARTIAL,
     EXPORT_EXAMPLE_CUT, /* examples */
     EXPORT_EXAMPLE_LEFT_OUT,
     EXPORT_BODY_CUT,       /* har */

@@ -27,6 +27,7 @@ bool export_environment(struct export_job *job, struct err *err);
 bool export_har(struct export_job *job, struct err *err);
 bool export_curl(struct export_job *job, struct err *err);
 bool export_jsonl(struct export_job *job, struct err *err);
+bool export_openapi(struct export_job *job, struct err *err);
 bool export_http(struct export_job *job, struct err *err);
 bool export_cookies_netscape(struct export_job *job, struct err *err);
 bool export_cookies_tough(struct export_job *job, struct err *err);

@@ -315,3 +315,8 @@ bool schema_is_partial(const struct schema *schema)
 {
     return schema->is_partial;
 }
+
+size_t schema_nodes(const struct schema *schema)
+{
+    return schema->nodes;
+}

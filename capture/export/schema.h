@@ -38,5 +38,9 @@ uint64_t schema_seen(const struct schema *schema); /* documents */
 bool schema_is_partial(const struct schema *schema);
 /* As one value: an object; {} when nothing was seen. Deterministic. */
 void schema_write(const struct schema *schema, struct json_out *json);
+/* The same for what goes by a name, which says that it is an id, or a secret: no enum. */
+void schema_write_as(const struct schema *schema, const char *name, struct json_out *json);
+/* How much memory it takes: some 256 bytes for each. */
+size_t schema_nodes(const struct schema *schema);
 
 #endif

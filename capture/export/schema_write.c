@@ -205,3 +205,8 @@ void schema_write(const struct schema *schema, struct json_out *json)
 {
     write_node(schema->root, NULL, json);
 }
+
+void schema_write_as(const struct schema *schema, const char *name, struct json_out *json)
+{
+    write_node(schema->root, name, json);
+}
