@@ -284,11 +284,19 @@ static bool write_document(const struct openapi *openapi, struct export_job *job
     return true;
 }
 
+static bool read_host(const char *text, struct authority *out_host, struct err *err)
+{
+    struct err why;
+
+    return url_parse_authority(span_of(text), out_host, &why) ||
+           err_set(err, ERR_USAGE, "'%.100s' is no HOST[:PORT]: %.100s", text, why.text);
+}
+
 bool export_openapi(struct export_job *job, struct err *err)
 {
     struct openapi openapi = { .paths = NULL };
     struct authority host;
-    bool ok = job->options->host == NULL || url_parse_authority(span_of(job->options->host), &host, err);
+    bool ok = job->options->host == NULL || read_host(job->options->host, &host, err);
 
     ok = ok && learn(&openapi, job, job->options->host != NULL ? &host : NULL, err) &&
          write_document(&openapi, job, err);
