@@ -1,5 +1,7 @@
 #include "capture/export/segment.h"
 
+#include "capture/export/secrets.h"
+
 /* Raw bytes in which at most SEGMENT_MAX_WORD_BYTES can be written. */
 #define MAX_RAW_BYTES (3 * SEGMENT_MAX_WORD_BYTES)
 
@@ -330,6 +332,8 @@ enum segment_class segment_classify(struct span raw, bool is_top)
         return SEGMENT_HEX;
     if (is_date(s))
         return SEGMENT_DATE;
+    if (span_starts(s, SPAN(SECRET_MASK_PREFIX)))
+        return SEGMENT_OPAQUE;
     if (is_prefixed(s))
         return SEGMENT_PREFIXED;
     return is_opaque(s) ? SEGMENT_OPAQUE : SEGMENT_WORD;

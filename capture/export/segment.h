@@ -20,7 +20,7 @@ enum segment_class {
     SEGMENT_EMAIL,
     SEGMENT_DATE,     /* 2026-11-21, also with a time */
     SEGMENT_PREFIXED, /* cus_9s6XKzkNRiz8i3 */
-    SEGMENT_OPAQUE,   /* base64url of 20 or more characters that are no words */
+    SEGMENT_OPAQUE,   /* base64url of 20 or more characters that are no words; a masked secret */
     SEGMENT_LONG,     /* more than SEGMENT_MAX_WORD_BYTES */
     SEGMENT_CLASSES,
 };

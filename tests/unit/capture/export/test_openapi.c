@@ -32,7 +32,6 @@ static char *export_text(struct fake_source *fake, const char *host, struct expo
     if (!export_to_stream(fake_source_reader(fake), &options, stream, out_report, &err))
         fail_msg("%s", err.text);
     fclose(stream);
-    export_report_clear(out_report);
     return text;
 }
 
@@ -43,6 +42,7 @@ static json_t *export_json(struct fake_source *fake, const char *host)
     json_t *document = json_loads(text, 0, NULL);
 
     assert_non_null(document);
+    export_report_clear(&report);
     free(text);
     return document;
 }
@@ -106,6 +106,7 @@ static void a_description_has_its_golden_form(void **state)
     assert_int_equal(report.reasons[EXPORT_SITE].count, 1);
     assert_int_equal(report.reasons[EXPORT_NO_OPERATION].count, 1);
     assert_true(report.is_hidden);
+    export_report_clear(&report);
     free(text);
     fake_source_free(fake);
 }
@@ -246,6 +247,7 @@ static void bodies_that_teach_nothing_are_counted(void **state)
     text = export_text(fake, NULL, &report);
     assert_int_equal(report.reasons[EXPORT_SCHEMA_PARTIAL].count, 2);
     assert_int_equal(report.written, 3);
+    export_report_clear(&report);
     free(text);
     fake_source_free(fake);
 }
@@ -276,8 +278,51 @@ static void what_a_stranger_sizes_has_an_end(void **state)
     text = export_text(fake, NULL, &report);
     assert_int_equal(report.considered - report.written, report.reasons[EXPORT_OPERATIONS_MANY].count);
     assert_int_equal(report.reasons[EXPORT_OPERATIONS_MANY].count, 6);
+    export_report_clear(&report);
     free(text);
     strbuf_clear(&query);
+    fake_source_free(fake);
+}
+
+static void a_secret_in_a_path_is_a_variable(void **state)
+{
+    struct fake_source *fake = fake_source_new();
+    json_t *document;
+
+    (void)state;
+    add(fake, API,
+        "GET /reset/eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dBjftJeZ4CVP-mB92K27uhbUJU1p1r",
+        NO_BODY);
+    add(fake, API,
+        "GET /reset/eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI5OTk5OTk5OTk5In0.Zk3ftJeZ4CVP-mB92K27uhbUJU1p1x",
+        NO_BODY);
+    document = export_json(fake, NULL);
+    assert_int_equal(json_object_size(at(document, "paths", NULL)), 1);
+    assert_non_null(at(document, "paths", "/reset/{resetId}", NULL));
+    json_decref(document);
+    fake_source_free(fake);
+}
+
+static void a_deep_document_has_a_schema_and_no_example(void **state)
+{
+    struct fake_source *fake = fake_source_new();
+    struct strbuf response = STRBUF_EMPTY;
+    json_t *document, *media;
+
+    (void)state;
+    strbuf_add_str(&response, OK_JSON);
+    for (int i = 0; i < 60; i++)
+        strbuf_add_str(&response, i % 2 ? "[" : "{\"a\":");
+    strbuf_add_str(&response, "1");
+    for (int i = 59; i >= 0; i--)
+        strbuf_add_str(&response, i % 2 ? "]" : "}");
+    add(fake, API, "GET /deep", strbuf_text(&response));
+    document = export_json(fake, NULL);
+    media = at(document, "paths", "/deep", "get", "responses", "200", "content", "application/json", NULL);
+    assert_string_equal(json_string_value(at(media, "schema", "properties", "a", "type", NULL)), "array");
+    assert_null(at(media, "example", NULL));
+    json_decref(document);
+    strbuf_clear(&response);
     fake_source_free(fake);
 }
 
@@ -315,6 +360,8 @@ int main(void)
         cmocka_unit_test(who_was_turned_away_proves_nothing_about_logging_in),
         cmocka_unit_test(bodies_that_teach_nothing_are_counted),
         cmocka_unit_test(what_a_stranger_sizes_has_an_end),
+        cmocka_unit_test(a_secret_in_a_path_is_a_variable),
+        cmocka_unit_test(a_deep_document_has_a_schema_and_no_example),
         cmocka_unit_test(a_broken_store_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
