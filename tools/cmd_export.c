@@ -45,11 +45,16 @@ static void say_report(const struct export_format *format, const char *path,
     struct strbuf out = STRBUF_EMPTY;
 
     add_report(&out, report);
-    strbuf_printf(&out, "weir: wrote %llu of ", (unsigned long long)report->written);
+    strbuf_printf(&out, report->examples != 0 ? "weir: wrote %llu items of " : "weir: wrote %llu of ",
+                  (unsigned long long)report->written);
     if (format_is_jar(format))
         text_add_count(&out, report->considered, "cookie", "cookies");
     else
         text_add_count(&out, report->considered, "exchange", "exchanges");
+    if (report->examples != 0) {
+        strbuf_add_str(&out, ", and ");
+        text_add_count(&out, report->examples, "further example", "further examples");
+    }
     if (path != NULL) {
         strbuf_add_str(&out, " to ");
         text_add_shown(&out, span_of(path));
@@ -104,7 +109,8 @@ static bool write_export(const struct args *args, const struct export_format *fo
         .name = args->name,
         .host = args->host,
         .domain = args->domain,
-        .max_example_bytes = EXPORT_MAX_EXAMPLE_BYTES,
+        .explain = args->explain ? stderr : NULL,
+        .report_file = args->report,
         .keep_browser_headers = args->keep_browser_headers,
     };
     struct export_report report = { 0 };

@@ -22,6 +22,33 @@ static bool read_cookies(const struct args *args, struct export_options *options
     return true;
 }
 
+static bool parse_examples(const char *text, unsigned *out_count, struct err *err)
+{
+    uint64_t count;
+
+    if (text == NULL)
+        return true;
+    if (!span_u64(span_of(text), &count) || count == 0 || count > 1000)
+        return err_set(err, ERR_USAGE, "'--max-examples' is a number from 1 to 1000, not '%.100s'", text);
+    *out_count = (unsigned)count;
+    return true;
+}
+
+static bool read_collection(const struct args *args, struct export_options *options, struct err *err)
+{
+    options->profile = args->profile == 2 ? EXPORT_FAITHFUL : EXPORT_RUNNABLE;
+    options->tests = (enum export_tests)args->tests;
+    options->keeps_all = args->no_dedup;
+    options->keeps_paths = args->no_template;
+    options->max_example_bytes =
+        args->max_example_body.is_given ? args->max_example_body.bytes : EXPORT_MAX_EXAMPLE_BYTES;
+    if (options->profile == EXPORT_FAITHFUL && (args->group_by != 0 || args->no_dedup || args->no_template))
+        return err_set(err, ERR_USAGE,
+                       "a faithful collection is in order of time, with nothing merged or templated: "
+                       "--group-by, --no-dedup and --no-template are for the other profile");
+    return parse_examples(args->max_examples, &options->max_examples, err);
+}
+
 /* The patterns are read by each export; whether they can be is known before the first. */
 static bool check_patterns(const char *path, struct err *err)
 {
@@ -41,7 +68,7 @@ bool export_args_read(const struct args *args, struct export_options *options, s
     options->secret_patterns = args->secret_patterns;
     if (args->secret_patterns != NULL && !check_patterns(args->secret_patterns, err))
         return false;
-    return read_cookies(args, options, err);
+    return read_collection(args, options, err) && read_cookies(args, options, err);
 }
 
 bool export_args_check(const struct export_options *options, struct err *err)

@@ -5,7 +5,8 @@
 #include "capture/export/export.h"
 #include "tools/opt.h"
 
-/* Into the members of options that are for secrets, and for cookies but their domain. Text in them is args'.
+/* Into the members of options that are for secrets, for collections but their grouping and name, and for
+ * cookies but their domain. Text in them is args'.
  * ERR_USAGE. */
 bool export_args_read(const struct args *args, struct export_options *options, struct err *err);
 /* Whether options.format can do with secrets what is asked for. ERR_USAGE. */

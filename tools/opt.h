@@ -63,6 +63,10 @@ struct args {
     const char *proto_descriptors;
     int session_per, secrets;
     const char *secret_patterns, *host;
+    int profile, tests;
+    bool no_dedup, no_template, explain;
+    const char *max_examples, *report;
+    struct arg_size max_example_body;
     struct arg_list sync_cookies, live_export;
     bool cookies_only, no_httponly_prefix, history;
     const char *session_expiry;

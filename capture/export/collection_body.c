@@ -3,6 +3,7 @@
 #include "capture/export/collection.h"
 
 #include "capture/export/files.h"
+#include "capture/export/secret_stream.h"
 #include "capture/export/text.h"
 #include "proxy/base/mem.h"
 
@@ -68,7 +69,19 @@ static bool is_key_repeated(struct span body, struct span key, struct span until
 /* More pieces than people fill in would make the search for equal keys slow. */
 #define MAX_FORM_PIECES 500
 
-static bool is_canonical_form(struct span body)
+/* What newman encodes again is decoded here, and a variable's value is encoded like any other: so a secret is
+ * all of a field's value or no part of it. */
+static bool is_canonical_value(struct hidden *hidden, struct span value, struct strbuf *scratch)
+{
+    const struct secret *secret = hidden_whole(hidden, value);
+
+    if (!decode_canonical(value, scratch))
+        return false;
+    return secret != NULL ? span_eq(strbuf_span(scratch), secret->value)
+                          : hidden_kind_of(hidden, value) == HIDDEN_NOTHING;
+}
+
+static bool is_canonical_form(struct hidden *hidden, struct span body)
 {
     struct span rest = body, pair;
     struct strbuf scratch = STRBUF_EMPTY;
@@ -80,13 +93,15 @@ static bool is_canonical_form(struct span body)
 
         ok = n < MAX_FORM_PIECES && equals < pair.len && key.len != 0 && !is_number_like(key) &&
              !span_eq(key, SPAN("__proto__")) && decode_canonical(key, &scratch) &&
-             decode_canonical(span_from(pair, equals + 1), &scratch) && !is_key_repeated(body, key, pair);
+             hidden_kind_of(hidden, key) == HIDDEN_NOTHING &&
+             is_canonical_value(hidden, span_from(pair, equals + 1), &scratch) &&
+             !is_key_repeated(body, key, pair);
     }
     strbuf_clear(&scratch);
     return ok;
 }
 
-static void write_form(struct json_out *json, struct span body)
+static void write_form(struct hidden *hidden, struct json_out *json, struct span body)
 {
     struct strbuf scratch = STRBUF_EMPTY;
     struct span pair;
@@ -96,11 +111,17 @@ static void write_form(struct json_out *json, struct span body)
     jout_open_array(json);
     while (span_split(&body, '&', &pair)) {
         size_t equals = span_find(pair, '=');
+        const struct secret *secret = hidden_whole(hidden, span_from(pair, equals + 1));
 
         jout_open_object(json);
         decode_canonical(span_sub(pair, 0, equals), &scratch);
         jout_member_text(json, "key", strbuf_span(&scratch));
-        decode_canonical(span_from(pair, equals + 1), &scratch);
+        if (secret == NULL) {
+            decode_canonical(span_from(pair, equals + 1), &scratch);
+        } else {
+            strbuf_reset(&scratch);
+            hidden_add_value(hidden->secrets, secret, &scratch);
+        }
         jout_member_text(json, "value", strbuf_span(&scratch));
         jout_member_str(json, "type", "text");
         jout_close(json);
@@ -120,9 +141,14 @@ static bool is_ascii(struct span text)
 }
 
 /* Whether newman writes that part as it is. */
-static bool is_part_same(const struct multipart_part *part)
+static bool is_part_same(struct hidden *hidden, const struct multipart_part *part)
 {
     bool is_file = part->file_name.ptr != NULL;
+
+    if (hidden_kind_of(hidden, part->name) != HIDDEN_NOTHING ||
+        hidden_kind_of(hidden, part->file_name) != HIDDEN_NOTHING ||
+        hidden_kind_of(hidden, part->type) != HIDDEN_NOTHING)
+        return false;
 
     if (!part->is_plain || !is_ascii(part->name) || !is_ascii(part->type) || part->name.len == 0 ||
         literals_may_be_in(part->name) || literals_may_be_in(part->value))
@@ -146,7 +172,7 @@ static bool plan_multipart(struct body_plan *plan, const struct record *record)
     ok = multipart_parse(strbuf_span(&plan->content.front), strbuf_span(&boundary), plan->parts,
                          MULTIPART_MAX_PARTS, &plan->part_count);
     for (size_t i = 0; ok && i < plan->part_count; i++)
-        ok = is_part_same(&plan->parts[i]);
+        ok = is_part_same(&plan->hidden, &plan->parts[i]);
     strbuf_clear(&boundary);
     if (!ok) {
         mem_free(plan->parts);
@@ -156,22 +182,64 @@ static bool plan_multipart(struct body_plan *plan, const struct record *record)
     return ok;
 }
 
+/* The bytes of a file part, with masks where secrets stood. */
+static void add_masked(struct body_plan *plan, struct span value, struct strbuf *out)
+{
+    struct secret_text text = { .kind = SECRET_TEXT_PLAIN, .text = value };
+
+    if (hidden_kind_of(&plan->hidden, value) == HIDDEN_NOTHING) {
+        strbuf_add(out, value);
+        return;
+    }
+    secrets_replace(plan->hidden.secrets, &text, SECRET_STYLE_MASK, out);
+    plan->is_masked = true;
+}
+
+static bool put_part_file(struct body_plan *plan, struct files *files, size_t i, struct err *err)
+{
+    const struct multipart_part *part = &plan->parts[i];
+    struct strbuf bytes = STRBUF_EMPTY;
+    bool ok;
+
+    add_masked(plan, part->value, &bytes);
+    ok = files_begin(files, err) && files_write(files, strbuf_span(&bytes), err) &&
+         files_end(files, part->file_name, &plan->part_files[i], err);
+    strbuf_clear(&bytes);
+    return ok;
+}
+
 static bool put_part_files(struct body_plan *plan, struct files *files, struct err *err)
 {
     plan->part_files = mem_array(char *, plan->part_count);
     for (size_t i = 0; i < plan->part_count; i++) {
         const struct multipart_part *part = &plan->parts[i];
 
-        if (files == NULL || part->file_name.ptr == NULL || part->value.len <= COLLECTION_MAX_INLINE_BYTES)
+        if (part->file_name.ptr == NULL)
             continue;
-        if (!files_begin(files, err) || !files_write(files, part->value, err) ||
-            !files_end(files, part->file_name, &plan->part_files[i], err))
+        plan->is_masked = plan->is_masked || hidden_kind_of(&plan->hidden, part->value) != HIDDEN_NOTHING;
+        if (files != NULL && part->value.len > COLLECTION_MAX_INLINE_BYTES &&
+            !put_part_file(plan, files, i, err))
             return false;
     }
     return true;
 }
 
-static void write_multipart(const struct body_plan *plan, struct json_out *json)
+static void write_part_value(struct body_plan *plan, const struct multipart_part *part, struct json_out *json)
+{
+    struct strbuf value = STRBUF_EMPTY;
+
+    jout_key(json, "value");
+    if (part->file_name.ptr != NULL) {
+        add_masked(plan, part->value, &value);
+        jout_base64(json, strbuf_span(&value));
+    } else {
+        hidden_add(&plan->hidden, part->value, NULL, &value);
+        jout_text(json, strbuf_span(&value));
+    }
+    strbuf_clear(&value);
+}
+
+static void write_multipart(struct body_plan *plan, struct json_out *json)
 {
     jout_member_str(json, "mode", "formdata");
     jout_key(json, "formdata");
@@ -187,15 +255,10 @@ static void write_multipart(const struct body_plan *plan, struct json_out *json)
             jout_member_text(json, "contentType", part->type);
         if (is_file)
             jout_member_text(json, "fileName", part->file_name);
-        if (plan->part_files[i] != NULL) {
+        if (plan->part_files[i] != NULL)
             jout_member_str(json, "src", plan->part_files[i]);
-        } else {
-            jout_key(json, "value");
-            if (is_file)
-                jout_base64(json, part->value);
-            else
-                jout_text(json, part->value);
-        }
+        else
+            write_part_value(plan, part, json);
         jout_close(json);
     }
     jout_close(json);
@@ -239,11 +302,16 @@ static bool is_graphql(json_t *document)
 static bool plan_graphql(struct body_plan *plan)
 {
     struct span body = strbuf_span(&plan->content.front);
+    struct strbuf text = STRBUF_EMPTY;
 
-    /* An escaped brace could join another one to a literal that nobody saw. */
-    if (literals_may_be_in(body) || memmem(body.ptr, body.len, "\\u007", 5) != NULL)
+    /* An escaped brace could join another one to a literal that nobody saw. What is parsed here is put
+     * together again by newman: a variable's value has to be what it stands for in all of it. */
+    if (literals_may_be_in(body) || memmem(body.ptr, body.len, "\\u007", 5) != NULL ||
+        hidden_kind_of(&plan->hidden, body) == HIDDEN_ENCODED)
         return false;
-    plan->graphql = json_loadb(body.ptr, body.len, JSON_REJECT_DUPLICATES, NULL);
+    hidden_add(&plan->hidden, body, NULL, &text);
+    plan->graphql = json_loadb(strbuf_text(&text), text.len, JSON_REJECT_DUPLICATES, NULL);
+    strbuf_clear(&text);
     if (is_graphql(plan->graphql))
         return true;
     json_decref(plan->graphql);
@@ -295,53 +363,152 @@ static bool put_bytes(void *self, struct span bytes, struct err *err)
     return files_write(self, bytes, err);
 }
 
+static bool write_base64(void *self, struct span bytes, struct err *err)
+{
+    (void)err;
+    jout_string_base64(self, bytes);
+    return true;
+}
+
+struct masking {
+    store_sink sink;
+    void *self;
+    bool has_secrets;
+};
+
+static bool mask_piece(void *self, const struct secret_piece *piece, struct err *err)
+{
+    struct masking *masking = self;
+    struct strbuf mask = STRBUF_EMPTY;
+    bool ok;
+
+    if (piece->secret == NULL)
+        return masking->sink == NULL || masking->sink(masking->self, piece->text, err);
+    masking->has_secrets = true;
+    if (masking->sink == NULL)
+        return true;
+    secrets_add_mask(&mask, piece);
+    ok = masking->sink(masking->self, strbuf_span(&mask), err);
+    strbuf_clear(&mask);
+    return ok;
+}
+
+/* The body as bytes, with masks where secrets stood. sink NULL: only looks whether there are any. */
+static bool stream_masked(const struct body_plan *plan, struct export_job *job, store_sink sink, void *self,
+                          bool *out_has_secrets, struct err *err)
+{
+    struct masking masking = { .sink = sink, .self = self };
+
+    *out_has_secrets = false;
+    if (job->secrets == NULL)
+        return sink == NULL || content_stream(job->source, &plan->content, sink, self, err);
+    if (!secret_stream(job->secrets, job->source, &plan->content, &plan->front, mask_piece, &masking, err))
+        return false;
+    *out_has_secrets = masking.has_secrets;
+    return true;
+}
+
 static bool put_file(struct body_plan *plan, struct export_job *job, struct err *err)
 {
     return files_begin(job->files, err) &&
-           content_stream(job->source, &plan->content, put_bytes, job->files, err) &&
+           stream_masked(plan, job, put_bytes, job->files, &plan->is_masked, err) &&
            files_end(job->files, SPAN("body"), &plan->file, err);
 }
 
-static bool choose_mode(struct body_plan *plan, struct export_job *job, const struct record *record,
-                        struct err *err)
+static bool is_small(const struct content *content)
+{
+    return content->is_whole && content->front.len <= COLLECTION_MAX_INLINE_BYTES;
+}
+
+/* An example's body that is not shown has no place anywhere. */
+static bool choose_file(struct body_plan *plan, struct export_job *job, bool is_example, struct err *err)
+{
+    if (is_example && !is_small(&plan->content)) {
+        plan->mode = PLAN_NONE;
+        return true;
+    }
+    if (job->files == NULL || is_small(&plan->content)) {
+        plan->mode = PLAN_INLINE_FILE;
+        return stream_masked(plan, job, NULL, NULL, &plan->is_masked, err);
+    }
+    plan->mode = PLAN_FILE;
+    return put_file(plan, job, err);
+}
+
+static bool choose_mode(struct body_plan *plan, struct collection *collection, const struct record *record,
+                        bool is_example, struct err *err)
 {
     struct content *content = &plan->content;
     struct span body = strbuf_span(&content->front), type = record->request_type;
-    bool is_structured = content->is_whole && content->is_text && !content->is_undecoded;
+    bool is_whole = content->is_whole && body.len <= COLLECTION_MAX_TEXT_BYTES && !content->is_undecoded &&
+                    !plan->is_coded;
+    bool is_text = is_whole && content->is_text;
 
     if (content->body == 0 || (content->is_whole && body.len == 0)) {
         plan->mode = PLAN_NONE;
-    } else if (is_structured && (is_json_type(type) || span_eq(type, SPAN("application/graphql+json"))) &&
+    } else if (is_example && !is_small(content)) {
+        plan->mode = PLAN_NONE;
+    } else if (is_text && !collection->is_faithful &&
+               (is_json_type(type) || span_eq(type, SPAN("application/graphql+json"))) &&
                plan_graphql(plan)) {
         plan->mode = PLAN_GRAPHQL;
-    } else if (is_structured && span_eq(type, SPAN("application/x-www-form-urlencoded")) &&
-               is_canonical_form(body)) {
+    } else if (is_text && span_eq(type, SPAN("application/x-www-form-urlencoded")) &&
+               is_canonical_form(&plan->hidden, body)) {
         plan->mode = PLAN_URLENCODED;
-    } else if (content->is_whole && !content->is_undecoded && span_eq(type, SPAN("multipart/form-data")) &&
-               plan_multipart(plan, record)) {
+    } else if (is_whole && span_eq(type, SPAN("multipart/form-data")) && plan_multipart(plan, record)) {
         plan->mode = PLAN_FORMDATA;
-        return put_part_files(plan, job->files, err);
-    } else if (is_structured) {
+        return put_part_files(plan, is_example ? NULL : collection->job->files, err);
+    } else if (is_text) {
         plan->mode = PLAN_RAW;
         plan->language = language_of(type, body);
-    } else if (job->files == NULL || (content->is_whole && body.len <= COLLECTION_MAX_INLINE_BYTES)) {
-        plan->mode = PLAN_INLINE_FILE;
     } else {
-        plan->mode = PLAN_FILE;
-        return put_file(plan, job, err);
+        return choose_file(plan, collection->job, is_example, err);
     }
     return true;
 }
 
-bool body_plan_init(struct body_plan *out_plan, struct export_job *job, const struct record *record,
-                    struct err *err)
+static bool read_content(struct body_plan *plan, struct export_job *job, const struct record *record,
+                         bool is_decoded, struct err *err)
+{
+    static const struct record_fields none = { .count = 0 };
+    size_t max = job->secrets != NULL ? SECRETS_MAX_TEXT : COLLECTION_MAX_TEXT_BYTES;
+
+    content_clear(&plan->content);
+    if (!content_read(job->source, &record->request_body, is_decoded ? &record->request_headers : &none, max,
+                      CONTENT_ALL, &plan->content, err))
+        return false;
+    plan->front = secret_text_of_body(record, HTTP_REQUEST, strbuf_span(&plan->content.front));
+    return true;
+}
+
+/* A faithful collection has bytes as they were sent, unless a content coding hides a secret in them. */
+static bool read_body(struct body_plan *plan, struct collection *collection, const struct record *record,
+                      struct err *err)
+{
+    struct export_job *job = collection->job;
+    bool has_secrets = false;
+
+    if (!read_content(plan, job, record, true, err))
+        return false;
+    if (!collection->is_faithful || plan->content.encodings.len == 0)
+        return true;
+    if (!stream_masked(plan, job, NULL, NULL, &has_secrets, err))
+        return false;
+    plan->is_coded = !has_secrets;
+    return has_secrets || read_content(plan, job, record, false, err);
+}
+
+bool body_plan_init(struct body_plan *out_plan, struct collection *collection, const struct record *record,
+                    bool is_example, struct err *err)
 {
     struct body_plan plan = { .mode = PLAN_NONE };
+    bool ok = read_body(&plan, collection, record, err);
 
-    if (!content_read(job->source, &record->request_body, &record->request_headers, COLLECTION_MAX_TEXT_BYTES,
-                      CONTENT_ALL, &plan.content, err))
-        return false;
-    if (!choose_mode(&plan, job, record, err)) {
+    if (ok) {
+        hidden_init(&plan.hidden, collection->job->secrets, &plan.front);
+        ok = choose_mode(&plan, collection, record, is_example, err);
+    }
+    if (!ok) {
         body_plan_clear(&plan);
         return false;
     }
@@ -351,6 +518,7 @@ bool body_plan_init(struct body_plan *out_plan, struct export_job *job, const st
 
 void body_plan_clear(struct body_plan *plan)
 {
+    hidden_clear(&plan->hidden);
     content_clear(&plan->content);
     json_decref(plan->graphql);
     for (size_t i = 0; plan->part_files != NULL && i < plan->part_count; i++)
@@ -361,17 +529,10 @@ void body_plan_clear(struct body_plan *plan)
     *plan = (struct body_plan){ .mode = PLAN_NONE };
 }
 
-static bool write_base64(void *self, struct span bytes, struct err *err)
-{
-    (void)err;
-    jout_string_base64(self, bytes);
-    return true;
-}
-
 static bool write_file(const struct body_plan *plan, struct export_job *job, struct json_out *json,
                        struct err *err)
 {
-    bool ok = true;
+    bool ok = true, has_secrets;
 
     jout_member_str(json, "mode", "file");
     jout_key(json, "file");
@@ -381,17 +542,21 @@ static bool write_file(const struct body_plan *plan, struct export_job *job, str
     } else {
         jout_key(json, "content");
         jout_string_begin(json);
-        ok = content_stream(job->source, &plan->content, write_base64, json, err);
+        ok = stream_masked(plan, job, write_base64, json, &has_secrets, err);
         jout_string_end(json);
     }
     jout_close(json);
     return ok;
 }
 
-static void write_raw(const struct body_plan *plan, struct json_out *json)
+static void write_raw(struct body_plan *plan, struct json_out *json)
 {
+    struct strbuf text = STRBUF_EMPTY;
+
+    hidden_add(&plan->hidden, strbuf_span(&plan->content.front), NULL, &text);
     jout_member_str(json, "mode", "raw");
-    jout_member_text(json, "raw", strbuf_span(&plan->content.front));
+    jout_member_text(json, "raw", strbuf_span(&text));
+    strbuf_clear(&text);
     jout_key(json, "options");
     jout_open_object(json);
     jout_key(json, "raw");
@@ -401,8 +566,7 @@ static void write_raw(const struct body_plan *plan, struct json_out *json)
     jout_close(json);
 }
 
-bool body_plan_write(const struct body_plan *plan, struct export_job *job, struct json_out *json,
-                     struct err *err)
+bool body_plan_write(struct body_plan *plan, struct export_job *job, struct json_out *json, struct err *err)
 {
     bool ok = true;
 
@@ -414,7 +578,7 @@ bool body_plan_write(const struct body_plan *plan, struct export_job *job, struc
     case PLAN_NONE:
         break;
     case PLAN_URLENCODED:
-        write_form(json, strbuf_span(&plan->content.front));
+        write_form(&plan->hidden, json, strbuf_span(&plan->content.front));
         break;
     case PLAN_FORMDATA:
         write_multipart(plan, json);

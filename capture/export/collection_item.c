@@ -1,263 +1,84 @@
 #include "capture/export/collection.h"
 
 #include "capture/export/digest.h"
-#include "capture/export/policy.h"
 #include "capture/export/text.h"
-#include "capture/set_cookie.h"
-#include "proxy/http/message.h"
 
-/* --- examples ------------------------------------------------------------------------------------------ */
-
-static const char *preview_language(struct span type)
+static const struct dedup_item *endpoint_of(const struct collection *collection,
+                                            const struct survey_item *item)
 {
-    if (span_ends(type, SPAN("/json")) || span_ends(type, SPAN("+json")))
-        return "json";
-    if (span_eq(type, SPAN("text/html")))
-        return "html";
-    if (span_ends(type, SPAN("/xml")) || span_ends(type, SPAN("+xml")))
-        return "xml";
-    if (span_ends(type, SPAN("/javascript")))
-        return "javascript";
-    return "text";
+    return collection->survey.dedup != NULL ? dedup_item(collection->survey.dedup, item->place) : NULL;
 }
 
-static bool is_media(struct span type)
-{
-    return (span_starts(type, SPAN("image/")) && !span_ends(type, SPAN("+xml"))) ||
-           span_starts(type, SPAN("audio/")) || span_starts(type, SPAN("video/")) ||
-           span_starts(type, SPAN("font/"));
-}
+/* --- what it is called --------------------------------------------------------------------------------- */
 
-static void write_response_headers(struct json_out *json, const struct record *record)
+static void add_name(struct collection *collection, const struct request *request, size_t number, int width,
+                     struct strbuf *out)
 {
-    jout_key(json, "header");
-    jout_open_array(json);
-    for (size_t i = 0; i < record->response_headers.count; i++) {
-        const struct record_field *field = &record->response_headers.items[i];
+    const struct record *record = request->record;
+    struct secrets *secrets = collection->job->secrets;
+    struct strbuf path = STRBUF_EMPTY, name = STRBUF_EMPTY, query = STRBUF_EMPTY;
 
-        if (policy_response(field->name) == POLICY_DROP)
-            continue;
-        jout_open_object(json);
-        jout_member_bytes(json, "key", field->name);
-        jout_member_bytes(json, "value", field->value);
-        jout_close(json);
+    survey_add_path(&collection->survey, collection->job, record, &path);
+    naming_add_item(&name, record->method, strbuf_span(&path));
+    if (request->body.content.is_whole)
+        naming_add_operation(&name, record, strbuf_span(&request->body.content.front));
+    if (number != 0)
+        strbuf_printf(out, "%0*zu ", width, number);
+    collection_add_shown(secrets, strbuf_span(&name), out);
+    if (number == 0) {
+        collection_add_shown(secrets, record->query, &query);
+        names_claim(collection->names, out, strbuf_span(&query));
     }
-    jout_close(json);
-}
-
-static void write_extension(struct json_out *json, const char *key, struct span value)
-{
-    jout_open_object(json);
-    jout_member_str(json, "key", key);
-    jout_member_bytes(json, "value", value);
-    jout_close(json);
-}
-
-static void write_cookie_extensions(struct json_out *json, const struct set_cookie *cookie)
-{
-    static const char *const same_sites[] = {
-        [SAME_SITE_NONE] = "None", [SAME_SITE_LAX] = "Lax", [SAME_SITE_STRICT] = "Strict"
-    };
-
-    if (cookie->same_site == SAME_SITE_DEFAULT && !cookie->partitioned && cookie->priority.len == 0)
-        return;
-    jout_key(json, "extensions");
-    jout_open_array(json);
-    if (cookie->same_site != SAME_SITE_DEFAULT)
-        write_extension(json, "SameSite", span_of(same_sites[cookie->same_site]));
-    if (cookie->priority.len != 0)
-        write_extension(json, "Priority", cookie->priority);
-    if (cookie->partitioned)
-        write_extension(json, "Partitioned", SPAN("true"));
-    jout_close(json);
-}
-
-static void write_cookie(struct json_out *json, const struct record *record, const struct set_cookie *cookie)
-{
-    char text[TEXT_TIME_BYTES];
-    int64_t last_s = cookie->expires_s < COOKIE_LAST_SECOND ? cookie->expires_s : COOKIE_LAST_SECOND;
-
-    jout_open_object(json);
-    jout_member_bytes(json, "name", cookie->name);
-    jout_member_bytes(json, "value", cookie->value);
-    jout_member_bytes(json, "domain", cookie->domain.len != 0 ? cookie->domain : record->host);
-    jout_member_bytes(json, "path", cookie->path.len != 0 ? cookie->path : SPAN("/"));
-    if (cookie->has_expires) {
-        text_time_ms(text, last_s * 1000);
-        jout_member_str(json, "expires", text);
-    }
-    if (cookie->has_max_age) {
-        snprintf(text, sizeof(text), "%lld", (long long)cookie->max_age_s);
-        jout_member_str(json, "maxAge", text);
-    }
-    jout_member_bool(json, "secure", cookie->secure);
-    jout_member_bool(json, "httpOnly", cookie->http_only);
-    jout_member_bool(json, "hostOnly", cookie->domain.len == 0);
-    jout_member_bool(json, "session", !cookie->has_expires && !cookie->has_max_age);
-    write_cookie_extensions(json, cookie);
-    jout_close(json);
-}
-
-static void write_response_cookies(struct json_out *json, const struct record *record)
-{
-    jout_key(json, "cookie");
-    jout_open_array(json);
-    for (size_t i = 0; i < record->response_headers.count; i++) {
-        const struct record_field *field = &record->response_headers.items[i];
-        struct set_cookie cookie;
-        struct err
-            err; /* a line that no browser takes stands among the header fields, where it can be read */
-
-        if (span_ieq(field->name, SPAN("Set-Cookie")) && set_cookie_parse(field->value, &cookie, &err))
-            write_cookie(json, record, &cookie);
-    }
-    jout_close(json);
-}
-
-/* What of a response's body stands in an example, and what its name says about the rest. */
-struct example {
-    struct content content;
-    struct span body; /* ptr NULL: none is shown */
-    struct strbuf remark;
-};
-
-static void leave_out(struct export_job *job, const struct record *record, struct example *example)
-{
-    char size[TEXT_SIZE_BYTES];
-
-    text_size(size, record->response_body.bytes);
-    example->body = SPAN_NONE;
-    strbuf_add_str(&example->remark, " (");
-    text_add_bytes(&example->remark, record->response_type.len != 0 ? record->response_type : SPAN("binary"));
-    strbuf_printf(&example->remark, ", %s, not included)", size);
-    job_count_exchange(job, EXPORT_EXAMPLE_LEFT_OUT, record);
-}
-
-static void cut_short(struct export_job *job, const struct record *record, struct example *example,
-                      size_t max)
-{
-    char shown[TEXT_SIZE_BYTES], all[TEXT_SIZE_BYTES];
-
-    text_size(shown, max);
-    text_size(all, example->content.bytes);
-    strbuf_printf(&example->remark, " (truncated %s", shown);
-    /* Of a body with a content coding only the front was decoded: nobody knows how long it would be. */
-    if (example->content.is_read || example->content.encodings.len == 0) {
-        text_size(all, example->content.is_read ? example->content.bytes : record->response_body.bytes);
-        strbuf_printf(&example->remark, " of %s", all);
-    }
-    strbuf_add_char(&example->remark, ')');
-    example->body = utf8_whole(example->body);
-    /* Half a JSON document is none. */
-    if (span_eq(span_of(preview_language(record->response_type)), SPAN("json")))
-        example->body = SPAN_NONE;
-    job_count_exchange(job, EXPORT_EXAMPLE_CUT, record);
-}
-
-static bool example_init(struct example *example, struct export_job *job, const struct record *record,
-                         struct err *err)
-{
-    size_t max = (size_t)job->options->max_example_bytes;
-
-    *example = (struct example){ .body = SPAN("") };
-    if (record->response_body.bytes == 0)
-        return true;
-    if (is_media(record->response_type) || record->response_body.id == 0) {
-        leave_out(job, record, example);
-        return true;
-    }
-    if (!content_read(job->source, &record->response_body, &record->response_headers, max, CONTENT_FRONT,
-                      &example->content, err))
-        return false;
-    if (!example->content.is_text || example->content.is_undecoded) {
-        leave_out(job, record, example);
-        return true;
-    }
-    example->body = span_sub(strbuf_span(&example->content.front), 0, example->content.front.len);
-    if (example->body.ptr == NULL)
-        example->body = SPAN("");
-    if (!example->content.is_whole || record->response_body.kept < record->response_body.bytes)
-        cut_short(job, record, example, example->body.len);
-    return true;
-}
-
-static void write_response_time(struct json_out *json, const struct record *record)
-{
-    int64_t end_us = record->times[TAP_T_RECEIVED_LAST];
-
-    jout_key(json, "responseTime");
-    if (end_us == TAP_NEVER || end_us < 0)
-        jout_null(json);
-    else
-        jout_int(json, (end_us + 500) / 1000);
-}
-
-static bool write_example(struct collection *collection, const struct record *record,
-                          const struct body_plan *plan, struct span item_name, struct err *err)
-{
-    struct json_out *json = &collection->json;
-    struct strbuf name = STRBUF_EMPTY, reason = STRBUF_EMPTY;
-    struct example example;
-    char id[DIGEST_UUID_BYTES];
-    bool ok = false;
-
-    if (!example_init(&example, collection->job, record, err))
-        return false;
-    if (record->reason.len != 0)
-        text_add_bytes(&reason, record->reason);
-    else
-        strbuf_add_str(&reason, http_reason(record->status));
-    /* Mock servers choose by name: the number makes it the only one in the collection. */
-    strbuf_printf(&name, "%d %s · %.*s · #%u%s", record->status, strbuf_text(&reason), SPAN_ARG(item_name),
-                  record->seq, strbuf_text(&example.remark));
-    digest_uuid("response", span_of(record->uid), id);
-
-    jout_open_object(json);
-    jout_member_str(json, "id", id);
-    jout_member_text(json, "name", strbuf_span(&name));
-    jout_key(json, "originalRequest");
-    if (!request_write(collection, record, plan, true, err))
-        goto out;
-    jout_member_text(json, "status", strbuf_span(&reason));
-    jout_member_int(json, "code", record->status);
-    jout_member_str(json, "_postman_previewlanguage", preview_language(record->response_type));
-    write_response_headers(json, record);
-    write_response_cookies(json, record);
-    write_response_time(json, record);
-    jout_key(json, "timings");
-    jout_null(json);
-    jout_key(json, "body");
-    if (example.body.ptr == NULL)
-        jout_null(json);
-    else
-        jout_text(json, example.body);
-    jout_close(json);
-    ok = true;
-out:
-    content_clear(&example.content);
-    strbuf_clear(&example.remark);
+    strbuf_clear(&path);
     strbuf_clear(&name);
-    strbuf_clear(&reason);
+    strbuf_clear(&query);
+}
+
+/* The same item has the same id in every export: an endpoint's by what it is, an exchange's by its own. */
+static bool write_id(struct collection *collection, const struct survey_item *item,
+                     const struct record *record, struct err *err)
+{
+    bool is_endpoint =
+        endpoint_of(collection, item) != NULL && !collection->is_flat && !collection->job->options->keeps_all;
+    struct template_path path = { .count = 0 };
+    struct strbuf identity = STRBUF_EMPTY;
+    char id[DIGEST_UUID_BYTES];
+    bool ok = !is_endpoint || endpoints_identify(collection->job->source, collection->survey.template, record,
+                                                 &path, &identity, err);
+
+    if (is_endpoint && ok)
+        identity_uuid(strbuf_span(&identity), id);
+    else
+        digest_uuid("item", span_of(record->uid), id);
+    if (ok)
+        jout_member_str(&collection->json, "id", id);
+    template_path_clear(&path);
+    strbuf_clear(&identity);
     return ok;
 }
 
-/* --- items --------------------------------------------------------------------------------------------- */
-
-static void write_description(struct collection *collection, const struct record *record,
-                              const struct body_plan *plan)
+static void write_description(struct collection *collection, const struct survey_item *item,
+                              const struct request *request)
 {
+    const struct dedup_item *endpoint = endpoint_of(collection, item);
+    const struct record *record = request->record;
     struct json_out *json = &collection->json;
     struct strbuf text = STRBUF_EMPTY;
     char time[TEXT_TIME_BYTES];
 
     text_time_ms(time, (int64_t)(record->started_us / 1000));
     strbuf_printf(&text, "Exchange %u, %s, answered %d.\n", record->seq, time, record->status);
+    if (endpoint != NULL && endpoint->count > 1)
+        strbuf_printf(&text, "- It stands for %u calls.\n", endpoint->count);
+    if (endpoint != NULL && endpoint->repeats != 0)
+        strbuf_printf(&text, "- %u of them repeat another one, such as polling does.\n", endpoint->repeats);
     if (record->state != RECORD_DONE) {
         strbuf_add_str(&text, "- The response was cut: ");
-        text_add_bytes(&text, record->error.len != 0 ? record->error : SPAN("it never ended"));
+        collection_add_shown(collection->job->secrets,
+                             record->error.len != 0 ? record->error : SPAN("it never ended"), &text);
         strbuf_add_str(&text, "\n");
     }
-    request_notes(collection, record, plan, &text);
+    request_notes(collection, request, &text);
     jout_key(json, "description");
     jout_open_object(json);
     jout_member_text(json, "content", strbuf_span(&text));
@@ -266,48 +87,69 @@ static void write_description(struct collection *collection, const struct record
     strbuf_clear(&text);
 }
 
-static void add_name(struct collection *collection, const struct record *record, const struct body_plan *plan,
-                     size_t number, int width, struct strbuf *out)
+/* --- its examples -------------------------------------------------------------------------------------- */
+
+/* Of an item that is an exchange: its own response, if that came whole. */
+static bool write_examples(struct collection *collection, const struct survey_item *item, struct span name,
+                           struct err *err)
 {
-    if (number != 0)
-        strbuf_printf(out, "%0*zu ", width, number);
-    naming_add_item(out, record);
-    if (plan->content.is_whole)
-        naming_add_operation(out, record, strbuf_span(&plan->content.front));
-    if (number == 0)
-        names_claim(collection->names, out, record->query);
+    const struct export_source *source = collection->job->source;
+    const struct dedup_item *endpoint = endpoint_of(collection, item);
+    const uint32_t *numbers =
+        endpoint != NULL ? dedup_examples(collection->survey.dedup, endpoint) : &item->seq;
+    size_t count = endpoint != NULL ? endpoint->examples : 1;
+    const struct record *record;
+
+    for (size_t i = 0; i < count; i++) {
+        if (!source->at(source->self, numbers[i], &record, err))
+            return false;
+        if (record == NULL || survey_origin_of(&collection->survey, record) == NULL) {
+            job_count_seq(collection->job, EXPORT_GONE, numbers[i]);
+            continue;
+        }
+        if (record->state == RECORD_DONE && !example_write(collection, record, name, err))
+            return false;
+    }
+    return true;
 }
 
-bool item_write(struct collection *collection, const struct record *record, size_t number, int width,
-                struct err *err)
+static bool write_item(struct collection *collection, const struct survey_item *item, struct request *request,
+                       const struct strbuf *name, struct err *err)
 {
     struct json_out *json = &collection->json;
-    struct strbuf name = STRBUF_EMPTY;
-    struct body_plan plan;
-    char id[DIGEST_UUID_BYTES];
-    bool ok = false;
 
-    if (!body_plan_init(&plan, collection->job, record, err))
-        return false;
-    add_name(collection, record, &plan, number, width, &name);
-    digest_uuid("item", span_of(record->uid), id);
     jout_open_object(json);
-    jout_member_text(json, "name", strbuf_span(&name));
-    jout_member_str(json, "id", id);
-    write_description(collection, record, &plan);
-    request_behavior_write(collection, record, &plan);
+    jout_member_text(json, "name", strbuf_span(name));
+    if (!write_id(collection, item, request->record, err))
+        return false;
+    write_description(collection, item, request);
+    request_behavior_write(collection, request);
+    if (!tests_write(collection, request->record, err))
+        return false;
     jout_key(json, "request");
-    if (!request_write(collection, record, &plan, false, err))
-        goto out;
+    if (!request_write(collection, request, err))
+        return false;
     jout_key(json, "response");
     jout_open_array(json);
-    if (record->state == RECORD_DONE && !write_example(collection, record, &plan, strbuf_span(&name), err))
-        goto out;
+    if (!write_examples(collection, item, strbuf_span(name), err))
+        return false;
     jout_close(json);
     jout_close(json);
-    ok = true;
-out:
-    body_plan_clear(&plan);
+    return true;
+}
+
+bool item_write(struct collection *collection, const struct survey_item *item, const struct record *record,
+                size_t number, int width, struct err *err)
+{
+    struct strbuf name = STRBUF_EMPTY;
+    struct request request;
+    bool ok;
+
+    if (!request_init(&request, collection, record, false, err))
+        return false;
+    add_name(collection, &request, number, width, &name);
+    ok = write_item(collection, item, &request, &name, err);
+    request_clear(&request);
     strbuf_clear(&name);
     return ok;
 }

@@ -4,137 +4,25 @@
 #include "capture/export/text.h"
 #include "capture/set_cookie.h"
 
-/* --- url ----------------------------------------------------------------------------------------------- */
-
-/* Characters that newman would write as %XX where the capture has them bare. */
-static bool is_exotic(struct span target)
-{
-    for (size_t i = 0; i < target.len; i++) {
-        unsigned char c = (unsigned char)target.ptr[i];
-        if (c <= 0x20 || c >= 0x7f || strchr("\"'<>{}\\^`|", c) != NULL)
-            return true;
-    }
-    return false;
-}
-
-/* What newman reads in its own way: a '#' ends the URL, and in a path a backslash becomes a slash. */
-#define PATH_ESCAPED  "#\\"
-#define QUERY_ESCAPED "#"
-
-static bool is_escaped(struct span bytes, const char *escaped)
-{
-    for (size_t i = 0; i < bytes.len; i++)
-        if (bytes.ptr[i] != '\0' && strchr(escaped, bytes.ptr[i]) != NULL)
-            return true;
-    return false;
-}
-
-/* One character a byte: with disableUrlEncoding newman sends them back as bytes. */
-static void add_target(struct strbuf *out, struct span bytes, const char *escaped)
-{
-    for (size_t i = 0; i < bytes.len; i++) {
-        struct span one = span_sub(bytes, i, 1);
-
-        if (is_escaped(one, escaped))
-            strbuf_printf(out, "%%%02X", (unsigned)one.ptr[0]);
-        else
-            text_add_latin1(out, one);
-    }
-}
-
-static void write_target(struct json_out *json, struct span bytes, const char *escaped)
-{
-    struct strbuf text = STRBUF_EMPTY;
-
-    add_target(&text, bytes, escaped);
-    jout_text(json, strbuf_span(&text));
-    strbuf_clear(&text);
-}
-
-static void write_path(struct json_out *json, struct span path)
-{
-    jout_key(json, "path");
-    jout_open_array(json);
-    if (path.len != 0 && path.ptr[0] == '/')
-        path = span_from(path, 1);
-    while (true) {
-        size_t slash = span_find(path, '/');
-
-        write_target(json, span_sub(path, 0, slash), PATH_ESCAPED);
-        if (slash == path.len)
-            break;
-        path = span_from(path, slash + 1);
-    }
-    jout_close(json);
-}
-
-/* "k=v", "k=", "k", "=v" and nothing at all are five different pieces, and all of them come back. */
-static void write_query(struct json_out *json, struct span query)
-{
-    jout_key(json, "query");
-    jout_open_array(json);
-    while (true) {
-        size_t end = span_find(query, '&');
-        struct span piece = span_sub(query, 0, end);
-        size_t equals = span_find(piece, '=');
-
-        jout_open_object(json);
-        jout_key(json, "key");
-        if (equals == 0)
-            jout_null(json);
-        else
-            write_target(json, span_sub(piece, 0, equals), QUERY_ESCAPED);
-        jout_key(json, "value");
-        if (equals == piece.len)
-            jout_null(json);
-        else
-            write_target(json, span_from(piece, equals + 1), QUERY_ESCAPED);
-        jout_close(json);
-        if (end == query.len)
-            break;
-        query = span_from(query, end + 1);
-    }
-    jout_close(json);
-}
-
-static void write_url(struct collection *collection, const struct record *record)
-{
-    struct json_out *json = &collection->json;
-    const char *variable = survey_origin_of(&collection->survey, record)->variable;
-    struct strbuf text = STRBUF_EMPTY;
-    size_t host_len;
-
-    strbuf_printf(&text, "{{%s}}", variable);
-    host_len = text.len;
-    if (record->path.len != 0 && record->path.ptr[0] != '/')
-        strbuf_add_char(&text, '/');
-    add_target(&text, record->path, PATH_ESCAPED);
-    if (record->query.ptr != NULL) {
-        strbuf_add_char(&text, '?');
-        add_target(&text, record->query, QUERY_ESCAPED);
-    }
-    jout_key(json, "url");
-    jout_open_object(json);
-    jout_member_text(json, "raw", strbuf_span(&text));
-    jout_key(json, "host");
-    jout_open_array(json);
-    jout_text(json, span_sub(strbuf_span(&text), 0, host_len));
-    jout_close(json);
-    write_path(json, record->path);
-    if (record->query.ptr != NULL)
-        write_query(json, record->query);
-    jout_close(json);
-    strbuf_clear(&text);
-}
-
 /* --- header fields ------------------------------------------------------------------------------------- */
 
 static void init_facts(struct policy_facts *facts, const struct collection *collection,
-                       const struct record *record, const struct body_plan *plan)
+                       const struct request *request)
 {
-    policy_facts_init(facts, record, collection->job->options->keep_browser_headers);
-    facts->is_decoded = !plan->content.is_undecoded;
-    facts->is_multipart_rebuilt = plan->mode == PLAN_FORMDATA;
+    policy_facts_init(facts, request->record, collection->job->options->keep_browser_headers);
+    facts->is_faithful = collection->is_faithful;
+    facts->is_decoded = !request->body.content.is_undecoded && !request->body.is_coded;
+    facts->is_multipart_rebuilt = request->body.mode == PLAN_FORMDATA;
+}
+
+static enum policy policy_of(const struct policy_facts *facts, const struct request *request,
+                             const struct record_field *field)
+{
+    if (credential_takes_field(&request->credential, field->name))
+        return POLICY_DROP;
+    if (request->credential.is_spent && span_ieq(field->name, request->credential.field))
+        return POLICY_SHOW;
+    return policy_request(facts, field->name);
 }
 
 /* Newman keeps repeated fields only under one spelling: the first. */
@@ -146,49 +34,80 @@ static struct span spelling_of(const struct record_fields *fields, struct span n
     return name;
 }
 
-static void write_headers(struct collection *collection, const struct record *record,
-                          const struct body_plan *plan)
+static void write_field(struct collection *collection, const struct request *request,
+                        const struct record_field *field, bool is_disabled)
 {
-    const struct record_fields *fields = &record->request_headers;
+    struct secret_text text = secret_text_of_field(request->record, HTTP_REQUEST, field);
+    struct json_out *json = &collection->json;
+    struct strbuf value = STRBUF_EMPTY;
+    struct hidden hidden;
+
+    hidden_init(&hidden, collection->job->secrets, &text);
+    hidden_add(&hidden, field->value, text_add_latin1, &value);
+    jout_open_object(json);
+    jout_member_text(json, "key", spelling_of(&request->record->request_headers, field->name));
+    jout_member_text(json, "value", strbuf_span(&value));
+    if (is_disabled)
+        jout_member_bool(json, "disabled", true);
+    jout_close(json);
+    hidden_clear(&hidden);
+    strbuf_clear(&value);
+}
+
+static void write_headers(struct collection *collection, const struct request *request)
+{
+    const struct record_fields *fields = &request->record->request_headers;
     struct json_out *json = &collection->json;
     struct policy_facts facts;
 
-    init_facts(&facts, collection, record, plan);
+    init_facts(&facts, collection, request);
     jout_key(json, "header");
     jout_open_array(json);
     for (size_t i = 0; i < fields->count; i++) {
-        enum policy policy = policy_request(&facts, fields->items[i].name);
+        enum policy policy = policy_of(&facts, request, &fields->items[i]);
 
-        if (policy == POLICY_DROP || !policy_is_sendable(&fields->items[i]))
-            continue;
-        jout_open_object(json);
-        jout_member_text(json, "key", spelling_of(fields, fields->items[i].name));
-        jout_key(json, "value");
-        jout_latin1(json, fields->items[i].value);
-        if (policy == POLICY_SHOW)
-            jout_member_bool(json, "disabled", true);
-        jout_close(json);
+        if (policy != POLICY_DROP && policy_is_sendable(&fields->items[i]))
+            write_field(collection, request, &fields->items[i], policy == POLICY_SHOW);
     }
     jout_close(json);
 }
 
 /* --- the request --------------------------------------------------------------------------------------- */
 
-bool request_write(struct collection *collection, const struct record *record, const struct body_plan *plan,
-                   bool is_example, struct err *err)
+bool request_init(struct request *out_request, struct collection *collection, const struct record *record,
+                  bool is_example, struct err *err)
+{
+    struct request request = { .record = record, .is_example = is_example };
+
+    if (!body_plan_init(&request.body, collection, record, is_example, err))
+        return false;
+    if (!collection->is_faithful)
+        credential_init(&request.credential, record, collection->job->secrets);
+    *out_request = request;
+    return true;
+}
+
+void request_clear(struct request *request)
+{
+    body_plan_clear(&request->body);
+    credential_clear(&request->credential);
+}
+
+bool request_write(struct collection *collection, struct request *request, struct err *err)
 {
     struct json_out *json = &collection->json;
-    bool has_body = !is_example || plan->content.bytes <= COLLECTION_MAX_INLINE_BYTES;
-    bool ok = true;
+    uint64_t inherited = request->is_example ? 0 : collection->inherited;
 
     jout_open_object(json);
-    jout_member_bytes(json, "method", record->method);
-    write_headers(collection, record, plan);
-    if (has_body)
-        ok = body_plan_write(plan, collection->job, json, err);
-    write_url(collection, record);
+    if (credential_hash(&request->credential) != inherited)
+        credential_write(&request->credential, json);
+    jout_member_bytes(json, "method", request->record->method);
+    write_headers(collection, request);
+    if (!body_plan_write(&request->body, collection->job, json, err))
+        return false;
+    url_write(collection, request);
     jout_close(json);
-    return ok;
+    return true;
 }
 
 static bool is_pruned_method(struct span method)
@@ -201,32 +120,47 @@ static bool is_pruned_method(struct span method)
     return false;
 }
 
-bool request_behavior_write(struct collection *collection, const struct record *record,
-                            const struct body_plan *plan)
+/* Fields that newman adds by itself where a request has none. */
+static void write_disabled_fields(struct collection *collection, const struct request *request)
+{
+    static const char *const added[] = { "content-type", "cache-control",   "postman-token", "user-agent",
+                                         "accept",       "accept-encoding", "connection" };
+    struct json_out *json = &collection->json;
+    struct policy_facts facts;
+
+    init_facts(&facts, collection, request);
+    jout_key(json, "disabledSystemHeaders");
+    jout_open_object(json);
+    for (size_t i = 0; i < sizeof(added) / sizeof(added[0]); i++) {
+        struct span name = span_of(added[i]), value;
+        bool is_sent = record_find(&request->record->request_headers, name, &value) &&
+                       policy_request(&facts, name) != POLICY_DROP;
+
+        if (!is_sent && (i == 0 ? request->body.mode != PLAN_NONE && request->body.mode != PLAN_FORMDATA
+                                : collection->is_faithful))
+            jout_member_bool(json, added[i], true);
+    }
+    jout_close(json);
+}
+
+void request_behavior_write(struct collection *collection, const struct request *request)
 {
     struct json_out *json = &collection->json;
+    bool has_body = request->body.mode != PLAN_NONE;
+    bool is_pruned = has_body && !collection->is_faithful && is_pruned_method(request->record->method);
     struct span type;
-    bool is_pruned = plan->mode != PLAN_NONE && is_pruned_method(record->method);
     bool is_untyped =
-        plan->mode != PLAN_NONE && !record_find(&record->request_headers, SPAN("Content-Type"), &type);
-    bool is_bare = is_exotic(record->path) || is_exotic(record->query);
+        has_body && !record_find(&request->record->request_headers, SPAN("Content-Type"), &type);
 
-    if (!is_pruned && !is_untyped && !is_bare)
-        return false;
+    if (!is_pruned && !is_untyped && !collection->is_faithful)
+        return;
     jout_key(json, "protocolProfileBehavior");
     jout_open_object(json);
     if (is_pruned)
         jout_member_bool(json, "disableBodyPruning", true);
-    if (is_bare)
-        jout_member_bool(json, "disableUrlEncoding", true);
-    if (is_untyped) {
-        jout_key(json, "disabledSystemHeaders");
-        jout_open_object(json);
-        jout_member_bool(json, "content-type", true);
-        jout_close(json);
-    }
+    if (is_untyped || collection->is_faithful)
+        write_disabled_fields(collection, request);
     jout_close(json);
-    return true;
 }
 
 /* --- notes --------------------------------------------------------------------------------------------- */
@@ -238,8 +172,9 @@ static void note(struct collection *collection, const struct record *record, str
     strbuf_printf(out, "- %s\n", text);
 }
 
-static void note_cookies(const struct record *record, struct strbuf *out)
+static void note_cookies(const struct collection *collection, const struct record *record, struct strbuf *out)
 {
+    struct secrets *secrets = collection->job->secrets;
     size_t count = 0;
 
     for (size_t i = 0; i < record->request_headers.count; i++) {
@@ -249,24 +184,24 @@ static void note_cookies(const struct record *record, struct strbuf *out)
             continue;
         while (cookie_next(&rest, &name, &value)) {
             strbuf_add_str(out, count++ == 0 ? "- Cookies that were sent, and come from the jar: `" : "`, `");
-            text_add_bytes(out, name);
+            collection_add_shown(secrets, name, out);
         }
     }
     if (count != 0)
         strbuf_add_str(out, "`\n");
 }
 
-static void note_headers(struct collection *collection, const struct record *record,
-                         const struct body_plan *plan, struct strbuf *out)
+static void note_headers(struct collection *collection, const struct request *request, struct strbuf *out)
 {
+    const struct record *record = request->record;
     const struct record_fields *fields = &record->request_headers;
     struct policy_facts facts;
 
-    init_facts(&facts, collection, record, plan);
+    init_facts(&facts, collection, request);
     for (size_t i = 0; i < fields->count; i++) {
         struct span name = fields->items[i].name;
 
-        if (policy_request(&facts, name) == POLICY_DROP)
+        if (policy_of(&facts, request, &fields->items[i]) == POLICY_DROP)
             continue;
         if (!policy_is_sendable(&fields->items[i]))
             note(collection, record, out, EXPORT_HEADER_UNFIT,
@@ -287,21 +222,37 @@ static bool has_lower_case(struct span method)
     return false;
 }
 
-void request_notes(struct collection *collection, const struct record *record, const struct body_plan *plan,
-                   struct strbuf *out)
+static void note_credential(struct collection *collection, const struct request *request, struct strbuf *out)
 {
-    note_cookies(record, out);
-    note_headers(collection, record, plan, out);
+    if (request->credential.note == NULL)
+        return;
+    note(collection, request->record, out, EXPORT_CREDENTIAL, request->credential.note);
+    collection->fill_ins.aws = collection->fill_ins.aws || request->credential.kind == CREDENTIAL_AWS;
+    collection->fill_ins.digest =
+        collection->fill_ins.digest || request->credential.kind == CREDENTIAL_DIGEST;
+}
+
+void request_notes(struct collection *collection, const struct request *request, struct strbuf *out)
+{
+    const struct record *record = request->record;
+
+    if (!collection->is_faithful)
+        note_cookies(collection, record, out);
+    note_credential(collection, request, out);
+    note_headers(collection, request, out);
     if (has_lower_case(record->method))
         note(collection, record, out, EXPORT_METHOD_CASE, "newman sends the method in upper case.");
     if (span_eq(record->path, SPAN("*")))
         note(collection, record, out, EXPORT_ASTERISK, "The target was `*`; newman sends `/*`.");
-    if (is_escaped(record->path, PATH_ESCAPED) || is_escaped(record->query, QUERY_ESCAPED))
+    if (url_is_escaped(record))
         note(collection, record, out, EXPORT_ESCAPED,
              "A bare `#` or `\\` in the target is written as `%23` or `%5C`.");
     if (record->request_trailers.count != 0)
         note(collection, record, out, EXPORT_TRAILERS, "The request had trailers; they were dropped.");
-    if (plan->content.is_undecoded)
+    if (request->body.content.is_undecoded)
         note(collection, record, out, EXPORT_UNDECODED,
              "The body's Content-Encoding could not be undone: it is as captured.");
+    if (request->body.is_masked)
+        note(collection, record, out, EXPORT_BODY_MASKED,
+             "The body is a file, in which masks stand for secrets.");
 }

@@ -99,9 +99,12 @@ bool export_curl(struct export_job *job, struct err *err)
         if (!source->next(source->self, &record, err))
             return false;
         if (record == NULL)
-            return true;
+            break;
         job->report->considered++;
         if (!write_exchange(job, record, err))
             return false;
     }
+    if (job->values != NULL)
+        shell_write_values(job->values, job->secrets, job->options->secrets == EXPORT_SECRETS_DROP);
+    return true;
 }

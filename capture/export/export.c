@@ -2,39 +2,40 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <string.h>
 
 #include "capture/export/job.h"
+#include "capture/export/job_log.h"
 #include "capture/export/secret_gate.h"
-#include "capture/export/shell.h"
 #include "capture/export/source_counted.h"
 #include "capture/export/source_masked.h"
 #include "proxy/base/mem.h"
 
 const struct export_format export_formats[] = {
     { "collection", "a Postman collection (v2.1.0) that newman replays", ".postman_collection.json",
-      EXPORT_HIDES_NOTHING, export_collection },
+      EXPORT_HIDES_BY_NAME, export_collection, ".postman_environment.json" },
     { "environment", "a Postman environment: the base URL of each host, and secrets",
-      ".postman_environment.json", EXPORT_HOLDS_VARIABLES, export_environment },
-    { "har", "an HTTP archive (HAR 1.2)", ".har", EXPORT_HIDES_BY_MASK, export_har },
+      ".postman_environment.json", EXPORT_HOLDS_VARIABLES, export_environment, NULL },
+    { "har", "an HTTP archive (HAR 1.2)", ".har", EXPORT_HIDES_BY_MASK, export_har, NULL },
     { "curl", "a bash script with a curl command for each request, byte for byte", ".sh",
-      EXPORT_HIDES_BY_NAME, export_curl },
+      EXPORT_HIDES_BY_NAME, export_curl, ".env" },
     { "jsonl", "every exchange as JSON, one a line, for jq and scripts", ".jsonl", EXPORT_HIDES_BY_MASK,
-      export_jsonl },
+      export_jsonl, NULL },
     { "http", "a .http file for VS Code's REST Client and JetBrains' HTTP Client", ".http",
-      EXPORT_HIDES_BY_MASK, export_http },
+      EXPORT_HIDES_BY_MASK, export_http, NULL },
     { "openapi", "an OpenAPI 3.1 description: paths, parameters, schemas, security", ".openapi.json",
-      EXPORT_HIDES_BY_MASK, export_openapi },
+      EXPORT_HIDES_BY_MASK, export_openapi, NULL },
     { "cookies-netscape", "cookies.txt for curl, wget, yt-dlp and Python", ".cookies.txt",
-      EXPORT_HIDES_NOTHING, export_cookies_netscape },
+      EXPORT_HIDES_NOTHING, export_cookies_netscape, NULL },
     { "cookies-tough", "a cookie jar for newman and tough-cookie", ".cookies.json", EXPORT_HIDES_NOTHING,
-      export_cookies_tough },
+      export_cookies_tough, NULL },
     { "cookies-playwright", "a storageState for Playwright", ".storage-state.json", EXPORT_HIDES_NOTHING,
-      export_cookies_playwright },
+      export_cookies_playwright, NULL },
     { "cookies-json", "cookies as Chrome gives them to extensions, for cookie editors",
-      ".chrome-cookies.json", EXPORT_HIDES_NOTHING, export_cookies_json },
+      ".chrome-cookies.json", EXPORT_HIDES_NOTHING, export_cookies_json, NULL },
     { "cookies-header", "one Cookie header line, for curl -H @FILE", ".cookie-header.txt",
-      EXPORT_HIDES_NOTHING, export_cookies_header },
-    { NULL, NULL, NULL, EXPORT_HIDES_NOTHING, NULL },
+      EXPORT_HIDES_NOTHING, export_cookies_header, NULL },
+    { NULL, NULL, NULL, EXPORT_HIDES_NOTHING, NULL, NULL },
 };
 
 const struct export_format *export_find_format(const char *name)
@@ -94,6 +95,10 @@ const char *export_reason_text(enum export_reason reason)
         [EXPORT_OPERATIONS_MANY] = "left out: requests for more different operations than one document holds",
         [EXPORT_SCHEMA_PARTIAL] =
             "bodies that taught nothing, or not all they might: cut, damaged, too long, or too many",
+        [EXPORT_BODY_MASKED] = "changed: bodies that are files, with masks where secrets stood",
+        [EXPORT_MERGED] = "merged: exchanges that say no more of their item",
+        [EXPORT_NOISE] = "left out: analytics, crash reports and preflights",
+        [EXPORT_CREDENTIAL] = "credentials that can't be sent again as they are: see the items",
         [EXPORT_EXAMPLE_CUT] = "examples that were cut short",
         [EXPORT_EXAMPLE_LEFT_OUT] = "examples without their body, because it is binary or incomplete",
         [EXPORT_BODY_CUT] = "bodies of which only a part was kept",
@@ -119,21 +124,43 @@ void export_report_clear(struct export_report *report)
     *report = (struct export_report){ .considered = 0 };
 }
 
+static void count(struct export_job *job, enum export_reason reason, const char *what, const char *why,
+                  uint32_t item)
+{
+    if (job->log != NULL)
+        job_log_add(job->log, what, why, item);
+    if (reason != EXPORT_REASON_COUNT && job->report->reasons[reason].count++ == 0)
+        snprintf(job->report->reasons[reason].first, sizeof(job->report->reasons[reason].first), "%s", what);
+}
+
 void job_count(struct export_job *job, enum export_reason reason, const char *what, ...)
 {
+    char text[sizeof(job->report->reasons[reason].first)];
     va_list arguments;
 
-    if (job->report->reasons[reason].count++ != 0)
-        return;
     va_start(arguments, what);
-    vsnprintf(job->report->reasons[reason].first, sizeof(job->report->reasons[reason].first), what,
-              arguments);
+    vsnprintf(text, sizeof text, what, arguments);
     va_end(arguments);
+    count(job, reason, text, export_reason_text(reason), 0);
+}
+
+void job_count_seq(struct export_job *job, enum export_reason reason, uint32_t seq)
+{
+    job_count(job, reason, "exchange %u", seq);
 }
 
 void job_count_exchange(struct export_job *job, enum export_reason reason, const struct record *record)
 {
-    job_count(job, reason, "exchange %u", record->seq);
+    job_count_seq(job, reason, record->seq);
+}
+
+void job_count_fate(struct export_job *job, enum export_reason reason, uint32_t seq, const char *why,
+                    uint32_t item)
+{
+    char text[sizeof "exchange 4294967295"];
+
+    snprintf(text, sizeof text, "exchange %u", seq);
+    count(job, reason, text, why, item);
 }
 
 /* --- secrets ------------------------------------------------------------------------------------------- */
@@ -168,6 +195,8 @@ static bool collect(struct export_job *job, struct err *err)
         !secrets_collect(job->secrets, job->source, err))
         return false;
     secrets_seal(job->secrets, is_reserved, NULL);
+    if (job->log != NULL)
+        job_log_set_secrets(job->log, job->secrets);
     return true;
 }
 
@@ -226,10 +255,66 @@ static bool copy_out(FILE *from, FILE *to, struct err *err)
     return true;
 }
 
+/* "shop.sh" has "shop.env". */
+static char *values_path(const struct export_format *format, const char *path)
+{
+    struct span stem = span_of(path);
+
+    if (span_ends(stem, span_of(format->file_name)))
+        stem.len -= strlen(format->file_name);
+    else if (span_ends(stem, SPAN(".json")))
+        stem.len -= strlen(".json");
+    return mem_printf("%.*s%s", SPAN_ARG(stem), format->values_name);
+}
+
+/* What is written besides the export itself, and appears with it. */
+struct side_files {
+    struct outfile report, values;
+    char *values_path;
+};
+
+static bool open_sides(struct export_job *job, const char *path, struct side_files *sides, struct err *err)
+{
+    const struct export_options *options = job->options;
+
+    if (options->report_file != NULL && !outfile_open(&sides->report, options->report_file, err))
+        return false;
+    if (options->report_file != NULL || options->explain != NULL)
+        job->log = job_log_new(options->explain, sides->report.file,
+                               options->report_file != NULL &&
+                                   span_ends(span_of(options->report_file), SPAN(".json")));
+    if (path == NULL || !knows_secrets(options) || options->format->hiding != EXPORT_HIDES_BY_NAME)
+        return true;
+    sides->values_path = values_path(options->format, path);
+    if (!outfile_open(&sides->values, sides->values_path, err))
+        return false;
+    job->values_path = sides->values_path;
+    job->values = sides->values.file;
+    return true;
+}
+
+/* They come before the export: without its values it is of no use. */
+static bool commit_sides(struct export_job *job, struct side_files *sides, struct err *err)
+{
+    if (job->log != NULL)
+        job_log_end(job->log);
+    return (sides->values.file == NULL || outfile_commit(&sides->values, err)) &&
+           (sides->report.file == NULL || outfile_commit(&sides->report, err));
+}
+
+static void clear_sides(struct export_job *job, struct side_files *sides)
+{
+    outfile_abandon(&sides->values);
+    outfile_abandon(&sides->report);
+    mem_free(sides->values_path);
+    job_log_free(job->log);
+}
+
 bool export_to_stream(const struct export_source *source, const struct export_options *options, FILE *stream,
                       struct export_report *out_report, struct err *err)
 {
     struct export_job job = { .source = source, .options = options, .out = stream, .report = out_report };
+    struct side_files sides = { .values_path = NULL };
     bool ok;
 
     *out_report = (struct export_report){ .considered = 0 };
@@ -238,66 +323,40 @@ bool export_to_stream(const struct export_source *source, const struct export_op
         if (job.out == NULL)
             return false;
     }
-    ok = write_format(&job, err) && (job.out == stream || copy_out(job.out, stream, err));
+    ok = open_sides(&job, NULL, &sides, err) && write_format(&job, err) &&
+         (job.out == stream || copy_out(job.out, stream, err)) && commit_sides(&job, &sides, err);
     if (job.out != stream)
         fclose(job.out);
+    clear_sides(&job, &sides);
     secrets_free(job.secrets);
     return ok;
-}
-
-/* "shop.sh" has "shop.env". */
-static char *values_path(const char *path)
-{
-    struct span stem = span_of(path);
-
-    if (span_ends(stem, SPAN(".sh")))
-        stem.len -= 3;
-    return mem_printf("%.*s.env", SPAN_ARG(stem));
-}
-
-/* Both or none: the values first, since without them the export is of no use. */
-static bool commit(struct export_job *job, struct outfile *out, const char *values, struct err *err)
-{
-    struct outfile file;
-
-    if (values != NULL) {
-        if (!outfile_open(&file, values, err))
-            return false;
-        shell_write_values(file.file, job->secrets, job->options->secrets == EXPORT_SECRETS_DROP);
-        if (!outfile_commit(&file, err))
-            return false;
-    }
-    return job->options->unsynced ? outfile_show(out, err) : outfile_commit(out, err);
 }
 
 bool export_to_file(const struct export_source *source, const struct export_options *options,
                     const char *path, struct export_report *out_report, struct err *err)
 {
     struct export_job job = { .source = source, .options = options, .report = out_report };
-    char *values =
-        knows_secrets(options) && options->format->hiding == EXPORT_HIDES_BY_NAME ? values_path(path) : NULL;
+    struct side_files sides = { .values_path = NULL };
     struct outfile out;
-    bool ok = false;
+    bool ok;
 
     *out_report = (struct export_report){ .considered = 0 };
-    if (!outfile_open(&out, path, err)) {
-        mem_free(values);
+    if (!outfile_open(&out, path, err))
         return false;
-    }
     job.out = out.file;
-    job.values_path = values;
     job.files = files_new(path);
-    ok = write_format(&job, err) && commit(&job, &out, values, err);
+    ok = open_sides(&job, path, &sides, err) && write_format(&job, err) && commit_sides(&job, &sides, err) &&
+         (options->unsynced ? outfile_show(&out, err) : outfile_commit(&out, err));
     if (ok) {
         files_keep(job.files);
         out_report->has_files = !files_is_empty(job.files);
         out_report->files_path = mem_strdup(files_path(job.files));
-        out_report->values_path = values;
-        values = NULL;
+        out_report->values_path = sides.values_path;
+        sides.values_path = NULL;
     }
     outfile_abandon(&out);
     files_free(job.files);
+    clear_sides(&job, &sides);
     secrets_free(job.secrets);
-    mem_free(values);
     return ok;
 }

@@ -32,6 +32,7 @@ struct export_format {
     const char *file_name; /* what follows a name of the user's choice: ".har" */
     enum export_hiding hiding;
     bool (*write)(struct export_job *job, struct err *err);
+    const char *values_name; /* of EXPORT_HIDES_BY_NAME: the same of its file of values; else NULL */
 };
 extern const struct export_format export_formats[];
 const struct export_format *export_find_format(const char *name); /* NULL: none */
@@ -54,13 +55,27 @@ enum export_phase {
 };
 typedef void (*export_progress)(void *self, enum export_phase phase, uint64_t done, uint64_t total);
 
+enum export_profile {
+    EXPORT_RUNNABLE, /* endpoints with examples, to be read, run and changed */
+    EXPORT_FAITHFUL, /* every request as it was captured, in order of time */
+};
+
+enum export_tests { EXPORT_TESTS_NONE, EXPORT_TESTS_STATUS, EXPORT_TESTS_TYPE, EXPORT_TESTS_SHAPE };
+
 struct export_options {
     const struct export_format *format;
-    enum export_group group; /* collection, environment */
-    const char *name;        /* of the collection or environment; NULL: made of host and time */
-    const char *host;        /* openapi: HOST[:PORT], the only one that is described; NULL: all */
-    const char *domain;      /* cookies: see jar_scope_parse; NULL: all */
-    bool no_httponly_prefix; /* cookies.txt: HttpOnly cookies stand on lines like all others */
+    enum export_profile profile; /* collection */
+    enum export_group group;     /* collection, environment; a faithful one is chronological */
+    enum export_tests tests;     /* collection: each also what those before it do */
+    unsigned max_examples;       /* of an item; 0: as many as EXPORT_MAX_EXAMPLES */
+    bool keeps_all;              /* collection: nothing is merged, nothing is noise */
+    bool keeps_paths;            /* collection: no path is templated */
+    FILE *explain;               /* where to say why, a line for each path and exchange; NULL: nowhere */
+    const char *report_file;     /* the same, into a file: JSON where it ends in ".json"; NULL: none */
+    const char *name;            /* of the collection or environment; NULL: made of host and time */
+    const char *host;            /* openapi: HOST[:PORT], the only one that is described; NULL: all */
+    const char *domain;          /* cookies: see jar_scope_parse; NULL: all */
+    bool no_httponly_prefix;     /* cookies.txt: HttpOnly cookies stand on lines like all others */
     unsigned session_days; /* cookies: session cookies expire so many days after now_us; 0: with the client */
     uint64_t now_us;       /* wall clock; only its day counts. With session_days */
     bool unsynced;         /* to a file: without waiting for the disk, see outfile_show */
@@ -74,6 +89,7 @@ struct export_options {
 };
 /* The most of a response's body that is kept as an example: more is no help to a reader. */
 #define EXPORT_MAX_EXAMPLE_BYTES (256 * 1024)
+#define EXPORT_MAX_EXAMPLES      5
 
 /* What could not be written as it was, or not at all. */
 enum export_reason {
@@ -101,6 +117,10 @@ enum export_reason {
     EXPORT_NO_OPERATION,
     EXPORT_OPERATIONS_MANY,
     EXPORT_SCHEMA_PARTIAL,
+    EXPORT_BODY_MASKED,
+    EXPORT_MERGED, /* exchanges of which others speak */
+    EXPORT_NOISE,
+    EXPORT_CREDENTIAL,  /* items */
     EXPORT_EXAMPLE_CUT, /* examples */
     EXPORT_EXAMPLE_LEFT_OUT,
     EXPORT_BODY_CUT,       /* har */
@@ -118,7 +138,8 @@ enum export_reason {
 const char *export_reason_text(enum export_reason reason);
 
 struct export_report {
-    uint64_t considered, written; /* exchanges, or cookies */
+    uint64_t considered, written; /* exchanges, or cookies; of a collection items */
+    uint64_t examples;            /* exchanges that are further examples of items */
     struct {
         uint64_t count;
         char first[80]; /* the first one: "exchange 17", "cookie sid of shop.test" */

@@ -51,7 +51,7 @@ static void write_title(struct export_job *job, const struct record *record, str
     struct strbuf name = STRBUF_EMPTY, text = STRBUF_EMPTY;
     char time[TEXT_TIME_BYTES];
 
-    naming_add_item(&name, record);
+    naming_add_item(&name, record->method, record->path);
     naming_add_operation(&name, record, body);
     strbuf_add_str(&text, job->report->written != 0 ? "\n### " : "### ");
     for (size_t i = 0; i < name.len; i++) {

@@ -15,12 +15,20 @@ struct export_job {
     struct export_report *report;
     struct secrets *secrets; /* sealed; NULL: all values stay as they are */
     const char *values_path; /* where those of variables will be; NULL: nowhere */
+    FILE *values;            /* where the format writes them, at its end; NULL with values_path */
+    struct job_log *log;     /* what became of each exchange; NULL: nobody asks */
 };
 
 /* Counts; what names the first one. */
 void job_count(struct export_job *job, enum export_reason reason, const char *what, ...)
     __attribute__((format(printf, 3, 4)));
 void job_count_exchange(struct export_job *job, enum export_reason reason, const struct record *record);
+/* The same for an exchange whose record is not at hand. */
+void job_count_seq(struct export_job *job, enum export_reason reason, uint32_t seq);
+/* The same with what is to be said of it, and the exchange whose item has it (0: none); EXPORT_REASON_COUNT:
+ * nothing is counted. */
+void job_count_fate(struct export_job *job, enum export_reason reason, uint32_t seq, const char *why,
+                    uint32_t item);
 
 bool export_collection(struct export_job *job, struct err *err);
 bool export_environment(struct export_job *job, struct err *err);

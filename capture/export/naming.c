@@ -108,7 +108,7 @@ bool naming_find_resource(struct span path, struct span *out_segment)
     while (span_split(&path, '/', &segment)) {
         bool is_last = path.len == 0;
 
-        if (segment.len == 0 || is_version(segment) || is_value(segment))
+        if (segment.len == 0 || segment.ptr[0] == ':' || is_version(segment) || is_value(segment))
             continue;
         if (is_last && span_find(segment, '.') < segment.len)
             return false;
@@ -133,13 +133,11 @@ static void add_cut(struct strbuf *out, struct span bytes, size_t max)
     strbuf_clear(&text);
 }
 
-void naming_add_item(struct strbuf *out, const struct record *record)
+void naming_add_item(struct strbuf *out, struct span method, struct span path)
 {
-    struct span path = record->path;
-
     if (path.len > 1 && path.ptr[0] == '/')
         path = span_from(path, 1);
-    add_cut(out, record->method, 20);
+    add_cut(out, method, 20);
     strbuf_add_char(out, ' ');
     add_cut(out, path.len != 0 ? path : SPAN("/"), MAX_ITEM_NAME_BYTES - 24);
 }

@@ -14,12 +14,12 @@ void naming_add_host(struct strbuf *out, const struct record *record);
 /* "apiShopBaseUrl" for api.shop.test; the port is part of it where it is not the scheme's own. */
 void naming_add_variable(struct strbuf *out, const struct record *record);
 
-/* The segment that says what a path is about: the first that is neither a version nor somebody's id nor a
- * file at the top. False: there is none. Borrowed from path. */
+/* The segment that says what a path is about: the first that is neither a version nor somebody's id (":name"
+ * in a templated path) nor a file at the top. False: there is none. Borrowed from path. */
 bool naming_find_resource(struct span path, struct span *out_segment);
 
 /* "GET v1/users", for the root "GET /"; at most 100 bytes, so that a suffix has room. */
-void naming_add_item(struct strbuf *out, const struct record *record);
+void naming_add_item(struct strbuf *out, struct span method, struct span path);
 /* What tells calls to one URL apart: " · query Product", " · eth_call", " · <SOAPAction>"; nothing for
  * others. body is the request's, decoded, and may be cut. */
 void naming_add_operation(struct strbuf *out, const struct record *record, struct span body);

@@ -10,6 +10,8 @@ enum class {
     CONDITIONAL,  /* asks for less than the whole answer */
     NOISE,        /* what a browser says about itself, and traces */
     ORIGIN_CHECK, /* noise, unless the server may check it */
+    COOKIE,       /* the jar's */
+    DECODABLE,    /* what the captured client could decode, and newman perhaps not */
     HOST,
     CODING,
     TYPE,
@@ -31,9 +33,9 @@ static const struct rule rules[] = {
     { "proxy-*", OWN },
     { "upgrade", OWN },
     { "http2-settings", OWN },
-    { "accept-encoding", OWN },
+    { "accept-encoding", DECODABLE },
     { "expect", OWN },
-    { "cookie", OWN }, /* the jar's */
+    { "cookie", COOKIE },
     { "host", HOST },
     { "content-encoding", CODING },
     { "content-type", TYPE },
@@ -88,12 +90,17 @@ enum policy policy_request(const struct policy_facts *facts, struct span name)
             return facts->is_decoded ? POLICY_DROP : POLICY_SEND;
         case TYPE:
             return facts->is_multipart_rebuilt ? POLICY_DROP : POLICY_SEND;
+        case COOKIE:
+        case DECODABLE:
+            return facts->is_faithful ? POLICY_SEND : POLICY_DROP;
         case CONDITIONAL:
-            return POLICY_SHOW;
+            return facts->is_faithful ? POLICY_SEND : POLICY_SHOW;
         case NOISE:
-            return facts->keep_browser_headers ? POLICY_SEND : POLICY_SHOW;
+            return facts->is_faithful || facts->keep_browser_headers ? POLICY_SEND : POLICY_SHOW;
         case ORIGIN_CHECK:
-            return facts->keep_browser_headers || facts->is_same_site_change ? POLICY_SEND : POLICY_SHOW;
+            return facts->is_faithful || facts->keep_browser_headers || facts->is_same_site_change
+                       ? POLICY_SEND
+                       : POLICY_SHOW;
         }
     }
     return POLICY_SEND;

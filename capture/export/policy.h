@@ -13,6 +13,7 @@ enum policy { POLICY_SEND, POLICY_SHOW, POLICY_DROP };
 
 /* What the fate of some fields depends on; made once a request. */
 struct policy_facts {
+    bool is_faithful; /* all that the client sent end to end is sent again, cookies too */
     bool keep_browser_headers;
     bool is_same_site_change; /* an unsafe method, called from the site itself: servers check where it came
                                  from */

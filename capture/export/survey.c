@@ -3,8 +3,11 @@
 #include <stdlib.h>
 
 #include "capture/export/content.h"
+#include "capture/export/credential.h"
 #include "capture/export/naming.h"
+#include "capture/export/noise.h"
 #include "capture/export/text.h"
+#include "capture/suffix.h"
 #include "proxy/base/mem.h"
 #include "proxy/http/url.h"
 
@@ -39,10 +42,11 @@ const struct survey_origin *survey_origin_of(const struct survey *survey, const 
     return origin;
 }
 
-static struct survey_origin *add_origin(struct survey *survey, const struct record *record)
+static void add_origin(struct survey *survey, const struct record *record)
 {
     struct survey_origin *origin = (struct survey_origin *)survey_origin_of(survey, record);
     struct strbuf text = STRBUF_EMPTY;
+    struct span site;
 
     if (origin == NULL) {
         origin = mem_new(struct survey_origin);
@@ -54,8 +58,32 @@ static struct survey_origin *add_origin(struct survey *survey, const struct reco
         origin->variable = strbuf_detach(&text);
         HASH_ADD_KEYPTR(hh, survey->origins, origin->url, strlen(origin->url), origin);
     }
+    if (noise_is(record->host, record->path))
+        return;
     origin->count++;
-    return origin;
+    if (record_find(&record->request_headers, SPAN("Sec-Fetch-Site"), &site))
+        origin->foreign += span_ieq(site, SPAN("cross-site"));
+}
+
+/* Another site's, and only pages of other sites called it; or nothing but noise. */
+static bool is_third_party(const struct survey *survey, const struct survey_origin *origin,
+                           const struct record *record)
+{
+    struct span main_host = span_of(survey->main->url);
+    char *host, *other;
+    bool is_same;
+
+    if (origin->foreign < origin->count || origin == survey->main)
+        return false;
+    main_host = span_from(main_host, span_find(main_host, '/') + 2);
+    if (main_host.len == 0 || main_host.ptr[0] != '[')
+        main_host = span_sub(main_host, 0, span_find(main_host, ':'));
+    host = mem_spandup(record->host);
+    other = mem_spandup(main_host);
+    is_same = suffix_same_site(host, other);
+    mem_free(host);
+    mem_free(other);
+    return !is_same;
 }
 
 static bool is_name_taken(const struct survey *survey, const struct survey_origin *until, const char *name)
@@ -163,29 +191,75 @@ bool survey_takes(const struct record *record, enum export_reason *out_why)
     return false;
 }
 
+bool survey_is_flat(const struct export_options *options)
+{
+    return options->profile == EXPORT_FAITHFUL || options->group == EXPORT_CHRONOLOGICAL;
+}
+
+void survey_add_path(const struct survey *survey, const struct export_job *job, const struct record *record,
+                     struct strbuf *out)
+{
+    struct template_path path = { .count = 0 };
+    struct secret_text text = { .kind = SECRET_TEXT_PLAIN, .text = record->path };
+
+    if (survey->dedup != NULL) {
+        template_path_of(survey->template, record->host, record->port, record->path, &path);
+        text.text = strbuf_span(&path.text);
+    }
+    if (job->secrets != NULL)
+        secrets_replace(job->secrets, &text, SECRET_STYLE_MASK, out);
+    else
+        strbuf_add(out, text.text);
+    template_path_clear(&path);
+}
+
 /* Index 0 of inner means "no folder of its own": real ones begin at 1. */
 static uint64_t order_of(struct export_job *job, struct survey *survey, const struct record *record)
 {
+    const struct survey_origin *origin = survey_origin_of(survey, record);
     enum export_group group = job->options->group;
-    struct span host = span_of(survey_origin_of(survey, record)->host), resource;
+    bool is_foreign;
+    struct strbuf path = STRBUF_EMPTY;
+    struct span resource;
     uint64_t outer = 0, inner = 0;
 
-    if (group == EXPORT_CHRONOLOGICAL)
+    if (survey->dedup == NULL || survey_is_flat(job->options))
         return record->started_us;
+    is_foreign = is_third_party(survey, origin, record);
+    if (is_foreign && group == EXPORT_BY_ENDPOINT)
+        return SURVEY_THIRD_PARTY;
+    if (is_foreign)
+        return (uint64_t)SURVEY_THIRD_PARTY << 32 |
+               (1 + add_folder(&survey->inner, SURVEY_THIRD_PARTY, span_of(origin->host)));
     if (group != EXPORT_BY_ENDPOINT)
-        outer = add_folder(&survey->outer, 0, host);
-    if (group != EXPORT_BY_DOMAIN && naming_find_resource(record->path, &resource))
+        outer = add_folder(&survey->outer, 0, span_of(origin->host));
+    survey_add_path(survey, job, record, &path);
+    if (group != EXPORT_BY_DOMAIN && naming_find_resource(strbuf_span(&path), &resource))
         inner = 1 + add_folder(&survey->inner, outer, resource);
+    strbuf_clear(&path);
     return outer << 32 | inner;
 }
 
-static void add_item(struct survey *survey, uint64_t order, uint32_t seq)
+/* place: see survey_item. */
+static void add_item(struct export_job *job, struct survey *survey, const struct record *record, size_t place)
 {
+    struct credential credential;
+    struct survey_item *item;
+
     if (survey->count == survey->cap) {
         survey->cap = survey->cap != 0 ? survey->cap * 2 : 256;
         survey->items = mem_realloc(survey->items, survey->cap * sizeof(*survey->items));
     }
-    survey->items[survey->count++] = (struct survey_item){ .order = order, .seq = seq };
+    ((struct survey_origin *)survey_origin_of(survey, record))->items++;
+    item = &survey->items[survey->count++];
+    *item = (struct survey_item){ .order = order_of(job, survey, record),
+                                  .seq = record->seq,
+                                  .place = (uint32_t)place };
+    if (survey->dedup == NULL)
+        return;
+    credential_init(&credential, record, job->secrets);
+    item->credential = credential_hash(&credential);
+    credential_clear(&credential);
 }
 
 static int by_order(const void *a, const void *b)
@@ -194,6 +268,8 @@ static int by_order(const void *a, const void *b)
 
     if (x->order != y->order)
         return x->order < y->order ? -1 : 1;
+    if (x->place != y->place)
+        return x->place < y->place ? -1 : 1;
     return x->seq < y->seq ? -1 : x->seq > y->seq;
 }
 
@@ -202,7 +278,7 @@ static void flatten_small_hosts(struct survey *survey)
     for (size_t i = 0; i < survey->count; i++) {
         size_t outer = survey_outer(survey->items[i].order);
 
-        if (survey->outer.list[outer].count <= SMALL_HOST_ITEMS)
+        if (outer != SURVEY_THIRD_PARTY && survey->outer.list[outer].count <= SMALL_HOST_ITEMS)
             survey->items[i].order = (uint64_t)outer << 32;
     }
 }
@@ -243,42 +319,90 @@ static bool scan_literals(struct export_job *job, struct survey *survey, const s
     return true;
 }
 
-/* --- the pass ------------------------------------------------------------------------------------------ */
+/* --- the passes ---------------------------------------------------------------------------------------- */
 
-static bool take_record(struct export_job *job, struct survey *survey, const struct record *record,
-                        struct err *err)
+static bool take_record(struct export_job *job, struct survey *survey, bool merges,
+                        const struct record *record, struct err *err)
 {
     enum export_reason why;
+    bool is_taken = survey_takes(record, &why);
 
     job->report->considered++;
-    if (!survey_takes(record, &why)) {
+    if (is_taken)
+        add_origin(survey, record);
+    if (!merges && is_taken)
+        add_item(job, survey, record, 0);
+    else if (!merges)
         job_count_exchange(job, why, record);
-        return true;
-    }
-    add_origin(survey, record);
-    add_item(survey, order_of(job, survey, record), record->seq);
-    return scan_literals(job, survey, record, err);
+    return !is_taken || scan_literals(job, survey, record, err);
 }
 
-bool survey_run(struct export_job *job, struct survey *out_survey, struct err *err)
+static bool pass(struct export_job *job, struct survey *survey, bool merges, struct err *err)
 {
     const struct export_source *source = job->source;
-    struct survey survey = { .literals = literals_new() };
     const struct record *record;
-    bool ok = source->rewind(source->self, err);
 
-    while (ok) {
-        ok = source->next(source->self, &record, err);
-        if (!ok || record == NULL)
-            break;
-        ok = take_record(job, &survey, record, err);
+    if (!source->rewind(source->self, err))
+        return false;
+    while (true) {
+        if (!source->next(source->self, &record, err))
+            return false;
+        if (record == NULL)
+            return true;
+        if (!take_record(job, survey, merges, record, err))
+            return false;
     }
+}
+
+/* One item for each endpoint, by the exchange that represents it. */
+static bool add_endpoints(struct export_job *job, struct survey *survey, struct err *err)
+{
+    const struct export_source *source = job->source;
+    const struct dedup *dedup = survey->dedup;
+    const struct record *record;
+
+    for (size_t i = 0; i < dedup_count(dedup); i++) {
+        if (!source->at(source->self, dedup_item(dedup, i)->seq, &record, err))
+            return false;
+        /* While a session records, an exchange may go between two passes. */
+        if (record != NULL && survey_origin_of(survey, record) != NULL)
+            add_item(job, survey, record, i);
+        else
+            job_count_seq(job, EXPORT_GONE, dedup_item(dedup, i)->seq);
+    }
+    return true;
+}
+
+static bool find_endpoints(struct export_job *job, struct survey *survey, struct err *err)
+{
+    const struct export_options *options = job->options;
+    struct dedup_options of_dedup = {
+        .max_examples = options->max_examples != 0 ? options->max_examples : EXPORT_MAX_EXAMPLES,
+        .keeps_all = options->keeps_all || options->group == EXPORT_CHRONOLOGICAL,
+    };
+
+    survey->template = template_new();
+    if (options->keeps_paths)
+        template_switch_off(survey->template);
+    return endpoints_find(job->source, survey->template, &of_dedup, &survey->dedup, err) &&
+           add_endpoints(job, survey, err);
+}
+
+bool survey_run(struct export_job *job, bool merges, struct survey *out_survey, struct err *err)
+{
+    struct survey survey = { .literals = literals_new() };
+    bool ok;
+
+    ok = pass(job, &survey, merges, err);
+    if (ok)
+        name_origins(&survey);
+    if (ok && merges)
+        ok = find_endpoints(job, &survey, err);
     if (!ok) {
         survey_clear(&survey);
         return false;
     }
-    name_origins(&survey);
-    if (job->options->group == EXPORT_BY_BOTH)
+    if (merges && job->options->group == EXPORT_BY_BOTH)
         flatten_small_hosts(&survey);
     if (survey.count != 0)
         qsort(survey.items, survey.count, sizeof(*survey.items), by_order);
@@ -300,6 +424,8 @@ void survey_clear(struct survey *survey)
     folders_clear(&survey->outer);
     folders_clear(&survey->inner);
     literals_free(survey->literals);
+    dedup_free(survey->dedup);
+    template_free(survey->template);
     mem_free(survey->items);
     *survey = (struct survey){ .items = NULL };
 }

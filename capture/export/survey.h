@@ -1,5 +1,6 @@
-/* survey: the first pass over a session for a collection: which exchanges become items, in which order, under
- * which folders and base URLs. It keeps sixteen bytes an exchange and reads no response. */
+/* survey: what comes before a collection is written: which exchanges become items, in which order, under
+ * which folders and base URLs, and who shows which credential. A faithful collection takes one pass, a
+ * runnable one two and a look at each item (endpoints.h). It keeps some dozens of bytes an exchange. */
 #ifndef WEIR_CAPTURE_EXPORT_SURVEY_H
 #define WEIR_CAPTURE_EXPORT_SURVEY_H
 
@@ -7,14 +8,17 @@
 #include <stdint.h>
 #include <uthash.h>
 
+#include "capture/export/endpoints.h"
 #include "capture/export/job.h"
 #include "capture/export/literals.h"
 
 struct survey_origin {
-    char *url;      /* "https://api.shop.test": the key, and the variable's value */
-    char *variable; /* its name, unique in the collection */
-    char *host;     /* "api.shop.test", as folders and titles show it */
-    uint64_t count;
+    char *url;        /* "https://api.shop.test": the key, and the variable's value */
+    char *variable;   /* its name, unique in the collection */
+    char *host;       /* "api.shop.test", as folders and titles show it */
+    uint64_t count;   /* exchanges, without analytics and the like */
+    uint64_t foreign; /* how many of them a page of another site made, as its browser said */
+    uint64_t items;
     UT_hash_handle hh;
 };
 
@@ -27,7 +31,9 @@ struct survey_folder {
  * outer one), or the start time in a chronological collection. */
 struct survey_item {
     uint64_t order;
-    uint32_t seq;
+    uint64_t credential; /* see credential_hash */
+    uint32_t seq;        /* of the exchange that represents it */
+    uint32_t place;      /* of a runnable collection: among those of dedup */
 };
 
 struct survey_folders {
@@ -43,13 +49,27 @@ struct survey {
     struct survey_item *items;
     size_t count, cap;
     struct literals *literals;
+    struct template *template; /* with dedup; both NULL: every exchange is an item */
+    struct dedup *dedup;
 };
+
+/* Outer folder of hosts that are none of the captured site's own: the last one. */
+#define SURVEY_THIRD_PARTY      ((size_t)UINT32_MAX)
+#define SURVEY_THIRD_PARTY_NAME "_third-party"
+
+/* Whether everything is in order of time, in no folders. */
+bool survey_is_flat(const struct export_options *options);
 
 /* Whether that exchange becomes an item; if not, why. */
 bool survey_takes(const struct record *record, enum export_reason *out_why);
 
-/* Counts what is left out into the job's report. */
-bool survey_run(struct export_job *job, struct survey *out_survey, struct err *err);
+/* The path as it is shown: templated, and without secrets. Appended. */
+void survey_add_path(const struct survey *survey, const struct export_job *job, const struct record *record,
+                     struct strbuf *out);
+
+/* merges: exchanges of one endpoint are one item; if not, what is left out is counted into the job's report.
+ */
+bool survey_run(struct export_job *job, bool merges, struct survey *out_survey, struct err *err);
 void survey_clear(struct survey *survey);
 
 const struct survey_origin *survey_origin_of(const struct survey *survey, const struct record *record);

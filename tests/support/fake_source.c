@@ -6,7 +6,6 @@
 
 #include <cmocka.h>
 
-#include "capture/export/export.h"
 #include "proxy/base/mem.h"
 #include "proxy/http/url.h"
 
@@ -350,24 +349,31 @@ void fake_source_break(struct fake_source *fake)
     fake->is_broken = true;
 }
 
-char *fake_source_export(struct fake_source *fake, const char *format, const char *group, const char *domain)
+char *fake_source_export_as(struct fake_source *fake, const struct export_options *options)
 {
-    struct export_options options = { .format = export_find_format(format),
-                                      .domain = domain,
-                                      .max_example_bytes = EXPORT_MAX_EXAMPLE_BYTES,
-                                      .secrets = EXPORT_SECRETS_KEEP };
     struct export_report report;
     struct err err;
     char *text = NULL;
     size_t len;
     FILE *stream = open_memstream(&text, &len);
 
-    assert_non_null(options.format);
-    if (group != NULL)
-        assert_true(export_parse_group(group, &options.group, &err));
-    if (!export_to_stream(&fake->reader, &options, stream, &report, &err))
+    assert_non_null(options->format);
+    if (!export_to_stream(&fake->reader, options, stream, &report, &err))
         fail_msg("%s", err.text);
     fclose(stream);
     export_report_clear(&report);
     return text;
+}
+
+char *fake_source_export(struct fake_source *fake, const char *format, const char *group, const char *domain)
+{
+    struct export_options options = { .format = export_find_format(format),
+                                      .domain = domain,
+                                      .max_example_bytes = EXPORT_MAX_EXAMPLE_BYTES,
+                                      .secrets = EXPORT_SECRETS_KEEP };
+    struct err err;
+
+    if (group != NULL)
+        assert_true(export_parse_group(group, &options.group, &err));
+    return fake_source_export_as(fake, &options);
 }

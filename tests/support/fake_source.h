@@ -2,7 +2,7 @@
 #ifndef WEIR_TESTS_FAKE_SOURCE_H
 #define WEIR_TESTS_FAKE_SOURCE_H
 
-#include "capture/export/source.h"
+#include "capture/export/export.h"
 
 struct fake_source;
 
@@ -30,5 +30,7 @@ void fake_source_break(struct fake_source *fake);
 
 /* The export as text, secrets and all, to be freed with free(); fails the test when the export does. */
 char *fake_source_export(struct fake_source *fake, const char *format, const char *group, const char *domain);
+/* The same with all that can be chosen. */
+char *fake_source_export_as(struct fake_source *fake, const struct export_options *options);
 
 #endif

@@ -39,9 +39,8 @@ static struct record *add(const char *origin, const char *request)
     return fake_source_add(fake, origin, span_of(request), OK_JSON);
 }
 
-static json_t *exported(const char *group)
+static json_t *parsed(char *text)
 {
-    char *text = fake_source_export(fake, "collection", group, NULL);
     json_error_t error;
     json_t *document = json_loads(text, 0, &error);
 
@@ -49,6 +48,11 @@ static json_t *exported(const char *group)
         fail_msg("line %d: %s\n%s", error.line, error.text, text);
     free(text);
     return document;
+}
+
+static json_t *exported(const char *group)
+{
+    return parsed(fake_source_export(fake, "collection", group, NULL));
 }
 
 /* A value by its path of keys and indices: "item 0 request url". */
@@ -72,11 +76,18 @@ static const char *text_at(json_t *value, const char *path)
     return text;
 }
 
-static void an_export_has_its_golden_form(void **state)
+static char *exported_as(enum export_profile profile, enum export_secrets secrets)
 {
-    char *text;
+    struct export_options options = { .format = export_find_format("collection"),
+                                      .profile = profile,
+                                      .max_example_bytes = EXPORT_MAX_EXAMPLE_BYTES,
+                                      .secrets = secrets };
 
-    (void)state;
+    return fake_source_export_as(fake, &options);
+}
+
+static void add_shop(void)
+{
     add("https://api.shop.test",
         "GET /v1/users/48213?expand=orders&expand=cards&flag&=x&& HTTP/1.1\r\nHost: api.shop.test\r\n"
         "Accept: application/json\r\nX-Dup: 1\r\nx-dup: 2\r\nUser-Agent: curl/8\r\n"
@@ -102,8 +113,19 @@ static void an_export_has_its_golden_form(void **state)
                     SPAN("HTTP/1.1 404 \r\nContent-Type: image/png\r\nSet-Cookie: sid=abc; Path=/; HttpOnly; "
                          "SameSite=Lax; "
                          "Max-Age=60\r\n\r\n\x89PNG"));
-    text = fake_source_export(fake, "collection", NULL, NULL);
+}
+
+static void an_export_has_its_golden_form(void **state)
+{
+    char *text;
+
+    (void)state;
+    add_shop();
+    text = exported_as(EXPORT_FAITHFUL, EXPORT_SECRETS_KEEP);
     golden_compare(text, "tests/unit/capture/export/golden/collection.json");
+    free(text);
+    text = exported_as(EXPORT_RUNNABLE, EXPORT_SECRETS_ENV);
+    golden_compare(text, "tests/unit/capture/export/golden/collection-runnable.json");
     free(text);
     text = fake_source_export(fake, "environment", NULL, NULL);
     golden_compare(text, "tests/unit/capture/export/golden/environment.json");
@@ -117,6 +139,7 @@ static void hosts_and_resources_are_folders(void **state)
                                             "GET / HTTP/1.1\r\n\r\n",
                                             "GET /v1/users/2 HTTP/1.1\r\n\r\n",
                                             "GET /favicon.ico HTTP/1.1\r\n\r\n",
+                                            "GET /v1/users HTTP/1.1\r\n\r\n",
                                             "POST /v1/users HTTP/1.1\r\n\r\n" };
     json_t *document;
 
@@ -132,10 +155,11 @@ static void hosts_and_resources_are_folders(void **state)
     assert_string_equal(text_at(document, "item 1 item 1 name"), "GET favicon.ico");
     assert_string_equal(text_at(document, "item 1 item 2 name"), "users");
     assert_int_equal(json_array_size(at(document, "item 1 item 2 item")), 3);
+    assert_string_equal(text_at(document, "item 1 item 2 item 0 name"), "GET v1/users/:userId");
     assert_string_equal(text_at(document, "item 1 item 3 item 0 name"), "GET v1/orders");
     json_decref(document);
     document = exported("domain");
-    assert_string_equal(text_at(document, "item 1 item 0 name"), "GET v1/users/1");
+    assert_string_equal(text_at(document, "item 1 item 0 name"), "GET v1/users/:userId");
     json_decref(document);
     document = exported("endpoint");
     assert_string_equal(text_at(document, "item 0 name"), "GET /");
@@ -143,12 +167,15 @@ static void hosts_and_resources_are_folders(void **state)
     json_decref(document);
     document = exported("chronological");
     assert_string_equal(text_at(document, "item 0 name"), "001 GET a/b");
-    assert_string_equal(text_at(document, "item 6 name"), "007 POST v1/users");
+    assert_string_equal(text_at(document, "item 7 name"), "008 POST v1/users");
     json_decref(document);
 }
 
 static void names_are_unique_within_their_folder(void **state)
 {
+    struct export_options options = { .group = EXPORT_BY_DOMAIN,
+                                      .keeps_all = true,
+                                      .secrets = EXPORT_SECRETS_KEEP };
     json_t *document;
 
     (void)state;
@@ -156,7 +183,8 @@ static void names_are_unique_within_their_folder(void **state)
     add("http://a.test", "GET /x HTTP/1.1\r\n\r\n");
     add("http://a.test", "GET /x?status=1 HTTP/1.1\r\n\r\n");
     add("http://a.test", "GET /x HTTP/1.1\r\n\r\n");
-    document = exported("domain");
+    options.format = export_find_format("collection");
+    document = parsed(fake_source_export_as(fake, &options));
     assert_string_equal(text_at(document, "item 0 item 0 name"), "GET x");
     assert_string_equal(text_at(document, "item 0 item 1 name"), "GET x (2)");
     assert_string_equal(text_at(document, "item 0 item 2 name"), "GET x?status");

@@ -123,16 +123,16 @@ static void an_item_is_named_by_method_and_path(void **state)
     char path[400];
 
     (void)state;
-    naming_add_item(&name, &record);
+    naming_add_item(&name, record.method, record.path);
     assert_string_equal(strbuf_text(&name), "GET v1/users");
     strbuf_reset(&name);
     record.path = SPAN("/");
-    naming_add_item(&name, &record);
+    naming_add_item(&name, record.method, record.path);
     assert_string_equal(strbuf_text(&name), "GET /");
     strbuf_reset(&name);
     memset(path, 'a', sizeof(path));
     record.path = span_make(path, sizeof(path));
-    naming_add_item(&name, &record);
+    naming_add_item(&name, record.method, record.path);
     assert_true(name.len < 120);
     strbuf_clear(&name);
 }
