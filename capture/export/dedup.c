@@ -219,9 +219,9 @@ static bool is_out(const struct dedup *dedup, const struct record *record, enum 
 {
     bool merges = !dedup->options.keeps_all;
 
-    if ((record->flags & TAP_TUNNEL) != 0 || span_eq(record->method, SPAN("CONNECT")))
+    if (record_is_tunnel(record))
         *out_fate = DEDUP_TUNNEL;
-    else if ((record->flags & TAP_UPGRADED) != 0 || record->status == 101)
+    else if (record_is_upgrade(record))
         *out_fate = DEDUP_UPGRADED;
     else if ((record->flags & TAP_MADE_BY_WEIR) != 0)
         *out_fate = DEDUP_OWN_RESPONSE;
