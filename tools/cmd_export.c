@@ -9,6 +9,7 @@
 #include "capture/jar.h"
 #include "capture/store/store.h"
 #include "proxy/base/mem.h"
+#include "tools/bundle.h"
 #include "tools/command.h"
 #include "tools/export_args.h"
 #include "tools/format.h"
@@ -96,6 +97,12 @@ static void show_progress(void *self, enum export_phase phase, uint64_t done, ui
     strbuf_clear(&text);
 }
 
+/* "DIR/", there or not. */
+static bool is_folder(const char *path)
+{
+    return path != NULL && span_ends(span_of(path), SPAN("/"));
+}
+
 static bool write_export(const struct args *args, const struct export_format *format, struct store *store,
                          const struct session_row *row, const struct filter *filter, struct err *err)
 {
@@ -120,6 +127,11 @@ static bool write_export(const struct args *args, const struct export_format *fo
 
     if (!export_args_read(args, &options, err) || !export_args_check(&options, err))
         return false;
+    if (is_folder(path) && strcmp(format->name, "collection") != 0)
+        return err_set(err, ERR_USAGE,
+                       "only a collection goes into a folder, with all that it needs; "
+                       "for '%s' give the name of a file",
+                       format->name);
     if (path != NULL && is_special(path)) {
         stream = fopen(path, "we");
         if (stream == NULL)
@@ -131,8 +143,11 @@ static bool write_export(const struct args *args, const struct export_format *fo
     }
     progress_begin(&progress);
     source_store_init(&source, store, row, filter);
-    ok = path != NULL && stream == stdout ? export_to_file(&source, &options, path, &report, err)
-                                          : export_to_stream(&source, &options, stream, &report, err);
+    if (is_folder(path))
+        ok = bundle_write(&source, &options, path, &report, err);
+    else
+        ok = path != NULL && stream == stdout ? export_to_file(&source, &options, path, &report, err)
+                                              : export_to_stream(&source, &options, stream, &report, err);
     progress_end(&progress);
     if (stream != stdout && fclose(stream) != 0 && ok)
         ok = err_sys(err, errno, "writing to '%s'", path);

@@ -98,7 +98,8 @@ static const struct opt opts[] = {
     { SHOW, "proto-descriptors", 0, OPT_FILE, "FILE", AT(proto_descriptors),
       "name gRPC's fields by this FileDescriptorSet (protoc --descriptor_set_out --include_imports)" },
     { EXPORT, "output", 'o', OPT_FILE, "FILE", AT(output),
-      "where to write; - is stdout (the default); a file is readable by its owner alone" },
+      "where to write; - is stdout (the default); a file is readable by its owner alone; DIR/ gets a "
+      "collection with its environment, jars, report and README" },
     { EXPORT, "profile", 0, OPT_CHOICE, "runnable|faithful", AT(profile),
       "a collection of endpoints with examples (default), or of every request as it was, in order" },
     { EXPORT, "group-by", 0, OPT_CHOICE, "both|domain|endpoint|chronological", AT(group_by),

@@ -189,6 +189,18 @@ test('a runnable collection', async (t) => {
     assert.ok(stdout.includes(TOKEN));
   });
 
+  await t.test('a folder gets all that it takes, and a line to run it with', async () => {
+    const folder = `${file('bundle')}/`;
+    await exported('collection', 'shop', '-o', folder);
+    assert.deepEqual(fs.readdirSync(folder).sort(), ['README.md', 'shop.cookies.json', 'shop.cookies.txt', 'shop.postman_collection.json',
+      'shop.postman_environment.json', 'shop.report.json', 'shop.storage-state.json']);
+    assert.equal(fs.statSync(folder).mode & 0o777, 0o700);
+    const line = /^ {4}newman run (.*)$/m.exec(fs.readFileSync(path.join(folder, 'README.md'), 'utf8'))[1].split(' ');
+    const { code, stdout } = await newman(path.join(folder, line[0]), { args: line.slice(1).map((a) => (a.startsWith('shop') ? path.join(folder, a) : a)) });
+    assert.equal(code, 0, stdout);
+    assert.equal((await weir.command(['export', 'har', 'shop', '-o', folder])).code, 2);
+  });
+
   await t.test('--no-dedup, --no-template and --explain', async () => {
     const all = await exported('collection', 'shop', '--no-dedup', '--explain');
     assert.equal(items(JSON.parse(all.stdout)).length, 13);

@@ -64,7 +64,7 @@ static void what_is_wrong_is_said_before_anything_begins(void **state)
     refused(ARGV("--export", "har:/tmp/weir-unit-e", "--export", "jsonl:/tmp/weir-unit-e"), "two files");
     refused(ARGV("--export", "har:/tmp/weir-unit-e", "--session-per", "client"), "--session-per");
     refused(ARGV("--export", "har:/tmp/weir-unit-e", "--cookies-only"), "--cookies-only");
-    refused(ARGV("--export", "collection:/tmp/weir-unit-e", "--secrets", "drop"), "can't leave secrets out");
+    refused(ARGV("--export", "cookies-tough:/tmp/weir-unit-e", "--secrets", "drop"), "can't leave secrets out");
     refused(ARGV("--export", "har:/tmp/weir-unit-e", "--secret-patterns", "/nowhere/x"), "/nowhere/x");
     refused(ARGV("--export", "har:/tmp/weir-unit-e", "--session-expiry", "soon"), "number of days");
 }
