@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -351,6 +352,68 @@ static void a_large_body_lies_beside_the_file_and_inline_in_a_stream(void **stat
     json_decref(document);
 }
 
+/* The password is known from the first request; all others have it somewhere else. The export fails by itself
+ * where one is left. */
+static void a_secret_is_nowhere_in_it_however_it_is_spelled(void **state)
+{
+    static const char *const requests[] = {
+        "POST /login HTTP/1.1\r\nContent-Type: application/json\r\n\r\n{\"password\":\"hunter 2&\\\"more\"}",
+        "GET /reset/hunter%202%26%22more/now HTTP/1.1\r\n\r\n",
+        "GET /q?a=hunter+2%26%22more&b=xhunter%202%26%22morex HTTP/1.1\r\n\r\n",
+        "POST /form HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\n\r\n"
+        "a=hunter%202%26%22more&b=x",
+        "POST /form2 HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\n\r\n"
+        "a=xhunter%202%26%22morex",
+        "POST /gql HTTP/1.1\r\nContent-Type: application/json\r\n\r\n"
+        "{\"query\":\"{ a }\",\"variables\":{\"p\":\"hunter 2&\\\"more\"}}",
+        "POST /bin HTTP/1.1\r\nContent-Type: application/octet-stream\r\n\r\n\xff hunter 2&\"more \xfe",
+        "POST /parts HTTP/1.1\r\nContent-Type: multipart/form-data; boundary=X\r\n\r\n"
+        "--X\r\nContent-Disposition: form-data; name=\"t\"\r\n\r\nhunter 2&\"more\r\n"
+        "--X\r\nContent-Disposition: form-data; name=\"f\"; filename=\"f\"\r\nContent-Type: "
+        "text/plain\r\n\r\n"
+        "in hunter 2&\"more a file\r\n--X--\r\n",
+        "GET /basic HTTP/1.1\r\nAuthorization: Basic dTpodW50ZXIgMiYibW9yZQ==\r\n\r\n",
+        "GET /header HTTP/1.1\r\nX-Note: it is hunter 2&\"more\r\n\r\n",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++)
+        add("http://a.test", requests[i]);
+    fake_source_add(fake, "http://a.test", SPAN("GET /echo HTTP/1.1\r\n\r\n"),
+                    SPAN("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nX-Echo: hunter 2&\"more\r\n\r\n"
+                         "<p>hunter 2&amp;&quot;more</p>"));
+    for (int profile = EXPORT_RUNNABLE; profile <= EXPORT_FAITHFUL; profile++) {
+        char *text = exported_as((enum export_profile)profile, EXPORT_SECRETS_ENV);
+
+        assert_null(strstr(text, "hunter"));
+        json_decref(parsed(text));
+    }
+}
+
+/* Six of eight items show the same one. */
+static void a_credential_is_hoisted_to_where_most_items_share_it(void **state)
+{
+    static const char *const paths[] = { "a", "b", "c", "d", "e", "f" };
+    json_t *document;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        char *request = mem_printf("GET /%s/x HTTP/1.1\r\nAuthorization: Bearer abc\r\n\r\n", paths[i]);
+
+        add("http://a.test", request);
+        mem_free(request);
+    }
+    add("http://a.test", "GET /open HTTP/1.1\r\n\r\n");
+    add("http://a.test", "GET /other HTTP/1.1\r\nX-API-Key: k\r\n\r\n");
+    document = exported("domain");
+    assert_string_equal(text_at(document, "auth bearer 0 value"), "abc");
+    assert_null(at(document, "item 0 auth"));
+    assert_null(at(document, "item 0 item 0 request auth"));
+    assert_string_equal(text_at(document, "item 0 item 6 request auth type"), "noauth");
+    assert_string_equal(text_at(document, "item 0 item 7 request auth type"), "apikey");
+    json_decref(document);
+}
+
 #define collection_test(name) cmocka_unit_test_setup_teardown(name, make_source, free_source)
 
 int main(void)
@@ -363,6 +426,8 @@ int main(void)
         collection_test(structured_bodies_stay_raw_unless_they_come_back_the_same),
         collection_test(a_long_example_is_cut_at_a_code_point_and_says_so),
         collection_test(a_failing_store_fails_the_export_and_leaves_the_old_file),
+        collection_test(a_secret_is_nowhere_in_it_however_it_is_spelled),
+        collection_test(a_credential_is_hoisted_to_where_most_items_share_it),
         collection_test(a_large_body_lies_beside_the_file_and_inline_in_a_stream),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
