@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <string.h>
 
 #include "capture/export/text.h"
 
@@ -88,40 +89,56 @@ void jout_key(struct json_out *json, const char *key)
 {
     assert(json->depth > 0 && json->is_object[json->depth - 1] && !json->is_after_key);
     begin_member(json);
-    fprintf(json->file, json->is_line ? "\"%s\":" : "\"%s\": ", key);
+    putc('"', json->file);
+    fputs(key, json->file);
+    fputs(json->is_line ? "\":" : "\": ", json->file);
     json->is_after_key = true;
 }
 
 /* --- strings ------------------------------------------------------------------------------------------- */
 
-static void put_escaped(struct json_out *json, unsigned char c)
+#define MAX_ESCAPED 6 /* bytes that one character may become */
+
+static size_t add_escaped(char out[MAX_ESCAPED], unsigned char c)
 {
     static const char short_forms[] = "btn?fr"; /* 0x08 to 0x0d */
+    static const char digits[] = "0123456789abcdef";
 
-    if (c == '"' || c == '\\')
-        fprintf(json->file, "\\%c", c);
-    else if (c >= 0x08 && c <= 0x0d && c != 0x0b)
-        fprintf(json->file, "\\%c", short_forms[c - 0x08]);
-    else
-        fprintf(json->file, "\\u%04x", c);
+    out[0] = '\\';
+    if (c == '"' || c == '\\') {
+        out[1] = (char)c;
+        return 2;
+    }
+    if (c >= 0x08 && c <= 0x0d && c != 0x0b) {
+        out[1] = short_forms[c - 0x08];
+        return 2;
+    }
+    memcpy(out + 1, "u00", 3);
+    out[4] = digits[c >> 4];
+    out[5] = digits[c & 15];
+    return 6;
 }
 
-/* Runs of characters that need nothing go out in one call. */
+/* In pieces of some size: JSON inside JSON is full of escapes, and a call for each is what would take the
+ * time. */
 void jout_string_text(struct json_out *json, struct span checked)
 {
-    size_t begin = 0;
+    char out[4096];
+    size_t len = 0;
 
     for (size_t i = 0; i < checked.len; i++) {
         unsigned char c = (unsigned char)checked.ptr[i];
 
+        if (len > sizeof out - MAX_ESCAPED) {
+            fwrite(out, 1, len, json->file);
+            len = 0;
+        }
         if (c >= 0x20 && c != '"' && c != '\\')
-            continue;
-        fwrite(checked.ptr + begin, 1, i - begin, json->file);
-        put_escaped(json, c);
-        begin = i + 1;
+            out[len++] = (char)c;
+        else
+            len += add_escaped(out + len, c);
     }
-    if (begin < checked.len)
-        fwrite(checked.ptr + begin, 1, checked.len - begin, json->file);
+    fwrite(out, 1, len, json->file);
 }
 
 static void put_base64(struct json_out *json, const unsigned char in[3], unsigned len)
@@ -136,14 +153,22 @@ void jout_string_base64(struct json_out *json, struct span bytes)
 {
     unsigned char three[3] = { json->held[0], json->held[1], 0 };
     unsigned len = json->held_len;
+    char out[4096];
+    size_t out_len = 0;
 
     for (size_t i = 0; i < bytes.len; i++) {
         three[len++] = (unsigned char)bytes.ptr[i];
-        if (len == 3) {
-            put_base64(json, three, 3);
-            len = 0;
+        if (len < 3)
+            continue;
+        base64_group(three, 3, out + out_len);
+        out_len += 4;
+        len = 0;
+        if (out_len == sizeof out) {
+            fwrite(out, 1, out_len, json->file);
+            out_len = 0;
         }
     }
+    fwrite(out, 1, out_len, json->file);
     json->held[0] = three[0];
     json->held[1] = three[1];
     json->held_len = len;

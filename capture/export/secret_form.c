@@ -122,8 +122,10 @@ static size_t read_unicode_escape(struct span text, char out[SECRET_FORM_UNIT], 
 
 static size_t read_escape(struct span text, char out[SECRET_FORM_UNIT], size_t *out_len)
 {
-    static const char letters[] = "bfnrt", bytes[] = "\b\f\n\r\t";
-    const char *letter;
+    static const char bytes[256] = {
+        ['b'] = '\b',  ['f'] = '\f', ['n'] = '\n',  ['r'] = '\r', ['t'] = '\t', ['"'] = '"',
+        ['\\'] = '\\', ['/'] = '/',  ['\''] = '\'', ['`'] = '`',  ['$'] = '$',  ['!'] = '!'
+    };
     long byte;
 
     if (text.len < 2)
@@ -138,12 +140,8 @@ static size_t read_escape(struct span text, char out[SECRET_FORM_UNIT], size_t *
         *out_len = 1;
         return 4;
     }
-    letter = text.ptr[1] != '\0' ? strchr(letters, text.ptr[1]) : NULL;
-    if (letter != NULL)
-        out[0] = bytes[letter - letters];
-    else if (text.ptr[1] != '\0' && strchr("\"\\/'`$!", text.ptr[1]) != NULL)
-        out[0] = text.ptr[1];
-    else
+    out[0] = bytes[(unsigned char)text.ptr[1]];
+    if (out[0] == '\0')
         return read_itself(text, out, out_len);
     *out_len = 1;
     return 2;

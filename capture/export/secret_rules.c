@@ -97,11 +97,15 @@ static bool is_beginning(const struct folded *name, size_t at, const struct name
  * word could begin with where it would matter. */
 static const struct name_rule *find_rule(const struct folded *name)
 {
+    static const bool begins[256] = {
+        ['p'] = true, ['a'] = true, ['s'] = true, ['t'] = true, ['k'] = true, ['c'] = true,
+        ['x'] = true, ['j'] = true, ['b'] = true, ['o'] = true, ['m'] = true
+    };
     const size_t count = sizeof(name_rules) / sizeof(name_rules[0]);
     size_t best = count;
 
     for (size_t at = 0; at < name->len; at++) {
-        if (strchr("pastkcxjbom", name->text[at]) == NULL)
+        if (!begins[(unsigned char)name->text[at]])
             continue;
         for (size_t i = 0; i < best; i++)
             if (name_rules[i].word[0] == name->text[at] && is_beginning(name, at, &name_rules[i]))

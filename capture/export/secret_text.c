@@ -125,9 +125,14 @@ static void walk_url(const struct walk *walk, struct span url)
 
 /* --- JSON ---------------------------------------------------------------------------------------------- */
 
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 static size_t skip_blanks(struct span text, size_t at)
 {
-    while (at < text.len && strchr(" \t\r\n", text.ptr[at]) != NULL && text.ptr[at] != '\0')
+    while (at < text.len && is_blank(text.ptr[at]))
         at++;
     return at;
 }
