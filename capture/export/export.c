@@ -95,6 +95,7 @@ const char *export_reason_text(enum export_reason reason)
         [EXPORT_OPERATIONS_MANY] = "left out: requests for more different operations than one document holds",
         [EXPORT_SCHEMA_PARTIAL] =
             "bodies that taught nothing, or not all they might: cut, damaged, too long, or too many",
+        [EXPORT_NAMES_MANY] = "exchanges with more parameters or fields than are described",
         [EXPORT_BODY_MASKED] = "changed: bodies that are files, with masks where secrets stood",
         [EXPORT_MERGED] = "merged: exchanges that say no more of their item",
         [EXPORT_NOISE] = "left out: analytics, crash reports and preflights",

@@ -117,6 +117,7 @@ enum export_reason {
     EXPORT_NO_OPERATION,
     EXPORT_OPERATIONS_MANY,
     EXPORT_SCHEMA_PARTIAL,
+    EXPORT_NAMES_MANY,
     EXPORT_BODY_MASKED,
     EXPORT_MERGED, /* exchanges of which others speak */
     EXPORT_NOISE,

@@ -294,10 +294,11 @@ static bool read_host(const char *text, struct authority *out_host, struct err *
 
 bool export_openapi(struct export_job *job, struct err *err)
 {
-    struct openapi openapi = { .paths = NULL };
+    struct openapi openapi;
     struct authority host;
     bool ok = job->options->host == NULL || read_host(job->options->host, &host, err);
 
+    openapi_init(&openapi);
     ok = ok && learn(&openapi, job, job->options->host != NULL ? &host : NULL, err) &&
          write_document(&openapi, job, err);
     openapi_clear(&openapi);

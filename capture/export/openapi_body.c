@@ -72,7 +72,8 @@ static bool see_document(struct openapi *openapi, struct openapi_media *media, s
     return ok && !schema_is_partial(media->schema);
 }
 
-static bool see_parts(struct openapi_media *media, const struct record *record, struct span body)
+static bool see_parts(struct openapi *openapi, struct openapi_media *media, const struct record *record,
+                      struct span body)
 {
     struct multipart_part *parts = mem_array(struct multipart_part, MULTIPART_MAX_PARTS);
     struct strbuf boundary = STRBUF_EMPTY;
@@ -84,7 +85,7 @@ static bool see_parts(struct openapi_media *media, const struct record *record, 
     ok = text_parameter(type, SPAN("boundary"), &boundary) &&
          multipart_parse(body, strbuf_span(&boundary), parts, MULTIPART_MAX_PARTS, &count);
     if (ok)
-        openapi_values_begin(&media->fields);
+        openapi_values_begin(&media->fields, &openapi->room);
     for (size_t i = 0; ok && i < count; i++) {
         if (parts[i].file_name.ptr != NULL)
             openapi_values_see_file(&media->fields, parts[i].name, parts[i].type);
@@ -105,11 +106,11 @@ static bool see(struct openapi *openapi, struct openapi_media *media, const stru
     case OPENAPI_JSON:
         return see_document(openapi, media, body);
     case OPENAPI_FORM:
-        openapi_values_begin(&media->fields);
+        openapi_values_begin(&media->fields, &openapi->room);
         openapi_values_see_pairs(&media->fields, body, SPAN_NONE);
         return true;
     case OPENAPI_MULTIPART:
-        return see_parts(media, record, body);
+        return see_parts(openapi, media, record, body);
     case OPENAPI_TEXT:
     case OPENAPI_BINARY:
         return true;

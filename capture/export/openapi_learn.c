@@ -9,13 +9,13 @@
 #include "proxy/base/mem.h"
 
 /* A status of its own for each answer is nobody's API. */
-#define MAX_RESPONSES 24
+#define MAX_RESPONSES 16
 
 const char *const openapi_method_names[OPENAPI_METHODS] = {
     "get", "put", "post", "delete", "options", "head", "patch", "trace",
 };
 
-/* --- freeing ------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------------- */
 
 static void bodies_clear(struct openapi_bodies *bodies)
 {
@@ -40,6 +40,12 @@ static void operation_free(struct openapi_operation *operation)
     }
     mem_free(operation->responses);
     mem_free(operation);
+}
+
+void openapi_init(struct openapi *out_openapi)
+{
+    *out_openapi =
+        (struct openapi){ .room = { .left = OPENAPI_MAX_NAMES }, .path_room = { .left = SIZE_MAX } };
 }
 
 void openapi_clear(struct openapi *openapi)
@@ -125,9 +131,10 @@ static void see_origin(struct openapi_path *path, size_t origin)
 }
 
 /* Another origin may call its variables otherwise; the first name stays. */
-static void see_variables(struct openapi_path *path, const struct template_path *templated)
+static void see_variables(struct openapi *openapi, struct openapi_path *path,
+                          const struct template_path *templated)
 {
-    openapi_values_begin(&path->variables);
+    openapi_values_begin(&path->variables, &openapi->path_room);
     for (size_t i = 0; i < templated->count; i++) {
         const char *name =
             i < path->variables.count ? path->variables.list[i].name : templated->variables[i].name;
@@ -202,10 +209,11 @@ static bool is_told_of_response(struct span name)
            !is_one_of(name, others, sizeof(others) / sizeof(others[0]));
 }
 
-static void see_fields(struct openapi_values *values, const struct record_fields *fields,
-                       bool (*is_told)(struct span name), struct span skipped)
+static void see_fields(struct openapi *openapi, struct openapi_values *values,
+                       const struct record_fields *fields, bool (*is_told)(struct span name),
+                       struct span skipped)
 {
-    openapi_values_begin(values);
+    openapi_values_begin(values, &openapi->room);
     for (size_t i = 0; i < fields->count; i++) {
         const struct record_field *field = &fields->items[i];
 
@@ -263,7 +271,7 @@ static bool see_response(struct openapi *openapi, struct export_job *job, const 
         response->reason = mem_spandup(strbuf_span(&reason));
         strbuf_clear(&reason);
     }
-    see_fields(&response->headers, &record->response_headers, is_told_of_response, SPAN_NONE);
+    see_fields(openapi, &response->headers, &record->response_headers, is_told_of_response, SPAN_NONE);
     return openapi_learn_body(openapi, job, record, false, &response->bodies, err);
 }
 
@@ -274,10 +282,10 @@ static bool see(struct openapi *openapi, struct export_job *job, const struct re
 
     operation->seen++;
     see_auth(operation, used, record->status);
-    openapi_values_begin(&operation->query);
+    openapi_values_begin(&operation->query, &openapi->room);
     openapi_values_see_pairs(&operation->query, record->query,
                              openapi_auth_find(&openapi->schemes, used, OPENAPI_AUTH_QUERY));
-    see_fields(&operation->headers, &record->request_headers, is_told_of_request,
+    see_fields(openapi, &operation->headers, &record->request_headers, is_told_of_request,
                openapi_auth_find(&openapi->schemes, used, OPENAPI_AUTH_HEADER));
     return openapi_learn_body(openapi, job, record, true, &operation->bodies, err) &&
            see_response(openapi, job, record, operation, err);
@@ -297,7 +305,7 @@ static struct openapi_operation *take_operation(struct openapi *openapi, const s
     }
     path = take_path(openapi, key, text);
     see_origin(path, take_origin(openapi, record));
-    see_variables(path, templated);
+    see_variables(openapi, path, templated);
     if (path->operations[method] == NULL) {
         path->operations[method] = mem_new(struct openapi_operation);
         openapi->operations++;
@@ -312,6 +320,7 @@ bool openapi_learn(struct openapi *openapi, struct export_job *job, const struct
     struct template_path templated = { .count = 0 };
     struct openapi_operation *operation = NULL;
     enum openapi_method method;
+    uint64_t refused = openapi->room.refused;
     bool ok = true;
 
     *out_taken = false;
@@ -330,6 +339,8 @@ bool openapi_learn(struct openapi *openapi, struct export_job *job, const struct
         openapi->first_us = record->started_us;
     openapi->last_us = record->started_us > openapi->last_us ? record->started_us : openapi->last_us;
     ok = see(openapi, job, record, operation, err);
+    if (openapi->room.refused != refused)
+        job_count_exchange(job, EXPORT_NAMES_MANY, record);
 out:
     template_path_clear(&templated);
     strbuf_clear(&text);

@@ -2,8 +2,9 @@
  * was seen of each.
  *
  * A path is the same on all origins that have it. What strangers size is bounded: OPENAPI_MAX_OPERATIONS,
- * OPENAPI_MAX_NODES of schemas in all, and the lists of an operation. Exchanges are learned in order of seq,
- * which is the order of everything in it. Internal to the openapi files. One thread. */
+ * OPENAPI_MAX_NODES of schemas and OPENAPI_MAX_NAMES in all, and the lists of an operation. Exchanges are
+ * learned in order of seq, which is the order of everything in it. Internal to the openapi files. One thread.
+ */
 #ifndef WEIR_CAPTURE_EXPORT_OPENAPI_MODEL_H
 #define WEIR_CAPTURE_EXPORT_OPENAPI_MODEL_H
 
@@ -19,6 +20,7 @@
 
 #define OPENAPI_MAX_OPERATIONS 5000
 #define OPENAPI_MAX_NODES      200000 /* some 50 MiB */
+#define OPENAPI_MAX_NAMES      60000  /* of parameters, header fields and fields of forms: as much again */
 /* Longer documents are no part of a schema. */
 #define OPENAPI_MAX_DOCUMENT_BYTES (1024 * 1024)
 #define OPENAPI_MAX_EXAMPLE_BYTES  (16 * 1024)
@@ -92,9 +94,11 @@ struct openapi {
     size_t origin_count, origin_cap;
     struct openapi_schemes schemes;
     size_t operations, nodes;
-    uint64_t first_us, last_us; /* when what was learned began; 0: nothing was */
+    struct openapi_room room, path_room; /* paths have few variables, and are wrong without one of them */
+    uint64_t first_us, last_us;          /* when what was learned began; 0: nothing was */
 };
 
+void openapi_init(struct openapi *out_openapi);
 void openapi_clear(struct openapi *openapi);
 
 /* Learns from an exchange. What can't be learned is counted in the job's report; *out_taken: whether the

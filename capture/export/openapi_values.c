@@ -20,8 +20,9 @@ void openapi_values_clear(struct openapi_values *values)
     *values = (struct openapi_values){ .list = NULL };
 }
 
-void openapi_values_begin(struct openapi_values *values)
+void openapi_values_begin(struct openapi_values *values, struct openapi_room *room)
 {
+    values->room = room;
     values->rounds++;
 }
 
@@ -78,7 +79,7 @@ static struct openapi_value *take(struct openapi_values *values, struct span nam
 {
     struct openapi_value *value = NULL;
 
-    if (name.len == 0 || name.len > OPENAPI_MAX_NAME_BYTES)
+    if (name.len == 0)
         return NULL;
     for (size_t i = 0; i < values->count && value == NULL; i++) {
         struct span other = span_of(values->list[i].name);
@@ -87,8 +88,12 @@ static struct openapi_value *take(struct openapi_values *values, struct span nam
             value = &values->list[i];
     }
     if (value == NULL) {
-        if (values->count == OPENAPI_MAX_VALUES)
+        if (values->count == OPENAPI_MAX_VALUES || values->room->left == 0 ||
+            name.len > OPENAPI_MAX_NAME_BYTES) {
+            values->room->refused++;
             return NULL;
+        }
+        values->room->left--;
         if (values->count == values->cap) {
             values->cap = values->cap != 0 ? values->cap * 2 : 4;
             values->list = mem_realloc(values->list, values->cap * sizeof(*values->list));

@@ -2,7 +2,8 @@
  *
  * Values come as text; a place where every one was an integer is one of integers, and likewise for numbers
  * and booleans. All others are strings, with the format or the enum that schema.h finds evidence for. The
- * first OPENAPI_MAX_VALUES names are kept. One thread. */
+ * first OPENAPI_MAX_VALUES names of a list are kept, as far as the room that it shares with others goes. One
+ * thread. */
 #ifndef WEIR_CAPTURE_EXPORT_OPENAPI_VALUES_H
 #define WEIR_CAPTURE_EXPORT_OPENAPI_VALUES_H
 
@@ -19,6 +20,12 @@
 #define OPENAPI_MAX_SAMPLE_BYTES  200
 #define OPENAPI_MIN_REQUIRED_SEEN 2 /* one message proves nothing about those that are to come */
 
+/* What lists share: how many more names there may be, and how often there was no room for one. */
+struct openapi_room {
+    size_t left;
+    uint64_t refused;
+};
+
 struct openapi_value {
     char *name;
     char *sample;    /* the first value that is short and not empty; NULL: none */
@@ -33,13 +40,14 @@ struct openapi_value {
 struct openapi_values {
     struct openapi_value *list; /* in order of appearance */
     size_t count, cap;
-    uint64_t rounds; /* messages */
+    uint64_t rounds;           /* messages */
+    struct openapi_room *room; /* borrowed; set by the first of them */
 };
 
 void openapi_values_clear(struct openapi_values *values);
 
 /* The next message, then what it has. Names of header fields are the same in any case: ignores_case. */
-void openapi_values_begin(struct openapi_values *values);
+void openapi_values_begin(struct openapi_values *values, struct openapi_room *room);
 void openapi_values_see(struct openapi_values *values, struct span name, bool ignores_case,
                         struct span value);
 /* A file of a form; its bytes are not looked at. type ptr NULL: it had none. */
