@@ -92,7 +92,7 @@ static void a_device_or_a_folder_is_never_replaced(void **state)
 static char *put(struct files *files, const char *content, const char *name)
 {
     struct err err;
-    char *result;
+    char *result = NULL;
 
     if (!files_begin(files, &err) || !files_write(files, span_of(content), &err) ||
         !files_end(files, span_of(name), &result, &err))
