@@ -39,6 +39,7 @@ struct stage {
     bool is_over;          /* whatever follows is not looked at */
     bool has_zlib;         /* KIND_DEFLATE: inflateInit2 has been called */
     uint64_t out_bytes;    /* all that came out */
+    unsigned header_left;  /* KIND_ZSTD */
     unsigned char held[4]; /* KIND_DEFLATE, KIND_ZSTD: the first bytes, which tell what follows */
     size_t held_len;
     unsigned char buffer[BUFFER_BYTES];
@@ -211,6 +212,11 @@ static bool feed_zstd_frame(struct stage *stage, const struct outlet *outlet, st
     return true;
 }
 
+/* What follows the magic number of the longest frame header (RFC 8878 §3.1.1.1). It is fed byte by byte:
+ * where libzstd meets a header's end it looks whether what it was given in that call is a whole frame by
+ * itself, and may take the middle of one for one. */
+#define ZSTD_HEADER_REST 14
+
 static bool feed_zstd(struct stage *stage, const struct outlet *outlet, struct span bytes, struct err *err)
 {
     while (bytes.len != 0) {
@@ -223,10 +229,18 @@ static bool feed_zstd(struct stage *stage, const struct outlet *outlet, struct s
                 return damaged(err, "zstd", "it does not begin like a frame");
             if (!feed_zstd_frame(stage, outlet, &magic, err))
                 return false;
+            stage->header_left = ZSTD_HEADER_REST;
             continue;
         }
-        if (!feed_zstd_frame(stage, outlet, &bytes, err))
+        if (stage->header_left != 0) {
+            struct span byte = span_sub(bytes, 0, 1);
+            stage->header_left--;
+            if (!feed_zstd_frame(stage, outlet, &byte, err))
+                return false;
+            bytes = span_from(bytes, 1);
+        } else if (!feed_zstd_frame(stage, outlet, &bytes, err)) {
             return false;
+        }
         if (stage->is_at_end)
             stage->held_len = 0;
     }

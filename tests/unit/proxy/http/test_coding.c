@@ -249,6 +249,16 @@ static void a_window_above_8_mib_is_refused(void **state)
     decodes_to("zstd", SPAN("\x28\xb5\x2f\xfd\x00\x68\x01\x00\x00"), SPAN(""));
 }
 
+/* After the magic number stands what looks like a frame to be skipped. */
+static void the_middle_of_a_frame_is_not_taken_for_one(void **state)
+{
+    static const char coded[] = "\x28\xb5\x2f\xfd"
+                                "\x50\x2a\x4d\x18\x0d\0\0\0\0\0\0\0\x46\xd7\0\0\0\x50\x2a\0\x29";
+    (void)state;
+
+    fails_with("zstd", span_make(coded, sizeof coded - 1), ERR_PROTO);
+}
+
 /* Their decoders may be in libzstd: they must not be reached, so the first four bytes are already too many.
  */
 static void a_frame_of_an_old_zstd_is_refused(void **state)
@@ -348,6 +358,7 @@ int main(void)
         cmocka_unit_test(a_cut_anywhere_is_an_error),
         cmocka_unit_test(damage_is_an_error),
         cmocka_unit_test(a_window_above_8_mib_is_refused),
+        cmocka_unit_test(the_middle_of_a_frame_is_not_taken_for_one),
         cmocka_unit_test(a_frame_of_an_old_zstd_is_refused),
         cmocka_unit_test(unknown_codings_are_refused),
         cmocka_unit_test(the_limit_is_reached_exactly),
