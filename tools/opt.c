@@ -25,7 +25,8 @@ static const struct opt opts[] = {
       "where to accept clients; may be given again; port 0 is any free one "
       "(default 127.0.0.1:8080, with COMMAND 127.0.0.1:0)" },
     { CAPTURE, "mode", 0, OPT_TEXT, "MODE", AT(mode),
-      "of listeners that name none: forward (the default), reverse:URL, socks5 or transparent" },
+      "of listeners that name none: forward (the default), https (a proxy that is spoken to in TLS), socks5, "
+      "reverse:URL or transparent" },
     { CAPTURE, "allow", 0, OPT_TEXT, "CIDR[,...]", AT(allow),
       "who may use a listener that is not on loopback; without it and --proxy-auth such a listener is "
       "refused" },

@@ -6,6 +6,8 @@
 
 #include <cmocka.h>
 
+#include "proxy/base/mem.h"
+#include "proxy/mode/mode.h"
 #include "tools/opt.h"
 
 #define ARGV(...) ((char *const[]){ __VA_ARGS__ __VA_OPT__(, ) NULL })
@@ -194,6 +196,26 @@ static void every_option_that_is_shown_is_in_the_help(void **state)
     }
 }
 
+static void every_mode_of_a_listener_is_in_the_help(void **state)
+{
+    const struct opt *opt = NULL;
+    struct strbuf words = STRBUF_EMPTY;
+
+    (void)state;
+    for (size_t i = 0; (opt = opt_next(COMMAND_CAPTURE, &i)) != NULL && strcmp(opt->name, "mode") != 0; i++)
+        continue;
+    assert_non_null(opt);
+    strbuf_printf(&words, " %s ", opt->help);
+    for (char *at = words.ptr; *at != '\0'; at++)
+        *at = *at == ',' || *at == ':' || *at == '(' ? ' ' : *at;
+    for (const struct mode_row *row = mode_rows; row->name != NULL; row++) {
+        char *word = mem_printf(" %s ", row->name);
+        assert_non_null(strstr(strbuf_text(&words), word));
+        mem_free(word);
+    }
+    strbuf_clear(&words);
+}
+
 static void every_command_takes_store_and_ca_dir(void **state)
 {
     (void)state;
@@ -274,6 +296,7 @@ int main(void)
         cmocka_unit_test(sizes_have_units_of_1024),
         cmocka_unit_test(a_guess_is_near_or_none),
         cmocka_unit_test(every_option_that_is_shown_is_in_the_help),
+        cmocka_unit_test(every_mode_of_a_listener_is_in_the_help),
         cmocka_unit_test(every_command_takes_store_and_ca_dir),
         cmocka_unit_test(a_password_is_read_and_taken_out_of_argv),
         cmocka_unit_test(a_password_is_taken_out_of_argv_though_a_later_word_is_wrong),
