@@ -7,6 +7,11 @@
 /* Idle connections to one origin: browsers open six, test suites a few hundred at once. */
 #define MAX_IDLE_A_KEY 1024
 
+/* Shared connections to one origin that are full of what slow clients do not take, each up to
+ * H2_BUFFERED_BYTES, before others ride along and wait: so much memory for an origin, however many streams
+ * nobody reads. */
+#define MAX_FULL_A_KEY 4
+
 struct shelf {
     struct upstream_key key;
     TAILQ_HEAD(upstream_tailq, upstream) idle;
@@ -105,17 +110,22 @@ struct upstream *pool_shared(struct pool *pool, const struct upstream_key *key,
                              const struct h2_profile *profile)
 {
     struct shelf *shelf = find(pool, key);
-    struct upstream *upstream, *opening = NULL;
+    struct upstream *upstream, *opening = NULL, *full = NULL;
+    unsigned full_count = 0;
 
     if (shelf == NULL)
         return NULL;
     TAILQ_FOREACH (upstream, &shelf->shared, in_pool) {
-        if (upstream_takes_ride(upstream, profile))
-            return upstream;
-        if (upstream->phase != UPSTREAM_OPEN)
+        if (upstream->phase != UPSTREAM_OPEN) {
             opening = upstream;
+        } else if (upstream_takes_ride(upstream, profile)) {
+            if (upstream->h2 == NULL || !h2_is_full(upstream->h2))
+                return upstream;
+            full = upstream;
+            full_count++;
+        }
     }
-    return opening;
+    return opening != NULL || full_count < MAX_FULL_A_KEY ? opening : full;
 }
 
 uint32_t pool_stream_limit(struct pool *pool, const struct upstream_key *key)

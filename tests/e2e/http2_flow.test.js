@@ -153,6 +153,24 @@ test('the connection to the origin', async (t) => {
     assert.equal(rows.filter((row) => row.t_connect_start !== null).length, origin.sessions.length);
   });
 
+  await t.test('is not shared any more while it is full of what one reads slowly', async () => {
+    const settings = { initialWindowSize: 32 * MiB }; // so much the origin may send; weir holds 16 MiB a connection
+    let sent = 0;
+    const origin = await h2Origin(t, (s, h) => {
+      if (h[':path'] !== '/big') return ok('x')(s);
+      s.respond({ ':status': 200 });
+      pour(s, Buffer.alloc(MiB), 100, (i) => { sent = i; });
+    }, { cert: w.cert });
+    const stuck = (await h2Client(t, w, origin.port, { settings })).request({ ':path': '/big' }).on('error', () => {});
+    stuck.pause();
+    let last = -1;
+    await until(async () => { const was = last; last = sent; await new Promise((r) => setTimeout(r, 100)); return sent > 16 && was === sent; }, 'the origin to be slowed');
+    for (let i = 0; i < 8; i++) { // on every worker
+      const client = await h2Client(t, w, origin.port, { settings });
+      assert.equal(String((await client.ask('/small')).body), 'x');
+    }
+  });
+
   for (const most of [1, 10])
     await t.test(`is not alone where the origin takes ${most} streams`, async () => {
       const atOnce = new Map();
