@@ -1,9 +1,11 @@
 #include "capture/export/collection.h"
 
-#include "capture/export/digest.h"
+#include <inttypes.h>
+
 #include "capture/export/policy.h"
 #include "capture/export/text.h"
 #include "capture/set_cookie.h"
+#include "proxy/base/mem.h"
 #include "proxy/http/message.h"
 
 /* --- examples ------------------------------------------------------------------------------------------ */
@@ -247,13 +249,12 @@ static void write_body(struct collection *collection, const struct record *recor
     strbuf_clear(&body);
 }
 
-static bool write_response(struct collection *collection, struct request *request, struct span item_name,
-                           struct example *example, struct err *err)
+static bool write_response(struct collection *collection, struct request *request, const char *id,
+                           struct span item_name, struct example *example, struct err *err)
 {
     const struct record *record = request->record;
     struct json_out *json = &collection->json;
     struct strbuf name = STRBUF_EMPTY, reason = STRBUF_EMPTY;
-    char id[DIGEST_UUID_BYTES];
     bool ok;
 
     if (record->reason.len != 0)
@@ -263,7 +264,6 @@ static bool write_response(struct collection *collection, struct request *reques
     /* Mock servers choose by name: the number makes it the only one in the collection. */
     strbuf_printf(&name, "%d %s · %.*s · #%u%s", record->status, strbuf_text(&reason), SPAN_ARG(item_name),
                   record->seq, strbuf_text(&example->remark));
-    digest_uuid("response", span_of(record->uid), id);
 
     jout_open_object(json);
     jout_member_str(json, "id", id);
@@ -287,8 +287,16 @@ static bool write_response(struct collection *collection, struct request *reques
     return ok;
 }
 
-bool example_write(struct collection *collection, const struct record *record, struct span item_name,
-                   struct err *err)
+void example_id(const char *item_id, uint64_t class, char out[DIGEST_UUID_BYTES])
+{
+    char *key = mem_printf("%s %016" PRIx64, item_id, class);
+
+    digest_uuid("example", span_of(key), out);
+    mem_free(key);
+}
+
+bool example_write(struct collection *collection, const struct record *record, const char *id,
+                   struct span item_name, struct err *err)
 {
     struct example example;
     struct request request;
@@ -298,7 +306,7 @@ bool example_write(struct collection *collection, const struct record *record, s
         return false;
     ok = request_init(&request, collection, record, true, err);
     if (ok) {
-        ok = write_response(collection, &request, item_name, &example, err);
+        ok = write_response(collection, &request, id, item_name, &example, err);
         request_clear(&request);
     }
     content_clear(&example.content);

@@ -1,6 +1,5 @@
 #include "capture/export/collection.h"
 
-#include "capture/export/digest.h"
 #include "capture/export/text.h"
 
 static const struct dedup_item *endpoint_of(const struct collection *collection,
@@ -34,24 +33,26 @@ static void add_name(struct collection *collection, const struct request *reques
     strbuf_clear(&query);
 }
 
-/* The same item has the same id in every export: an endpoint's by what it is, an exchange's by its own. */
-static bool write_id(struct collection *collection, const struct survey_item *item,
-                     const struct record *record, struct err *err)
+/* Whether it stands for all calls of an endpoint, in whatever session. */
+static bool is_endpoint_item(const struct collection *collection)
 {
-    bool is_endpoint =
-        endpoint_of(collection, item) != NULL && !collection->is_flat && !collection->job->options->keeps_all;
+    return collection->survey.dedup != NULL && !collection->is_flat && !collection->job->options->keeps_all;
+}
+
+/* The same item has the same id in every export: an endpoint's by what it is, an exchange's by its own. */
+static bool make_id(struct collection *collection, const struct record *record, char out[DIGEST_UUID_BYTES],
+                    struct err *err)
+{
+    bool is_endpoint = is_endpoint_item(collection);
     struct template_path path = { .count = 0 };
     struct strbuf identity = STRBUF_EMPTY;
-    char id[DIGEST_UUID_BYTES];
     bool ok = !is_endpoint || endpoints_identify(collection->job->source, collection->survey.template, record,
                                                  &path, &identity, err);
 
     if (is_endpoint && ok)
-        identity_uuid(strbuf_span(&identity), id);
+        identity_uuid(strbuf_span(&identity), out);
     else
-        digest_uuid("item", span_of(record->uid), id);
-    if (ok)
-        jout_member_str(&collection->json, "id", id);
+        digest_uuid("item", span_of(record->uid), out);
     template_path_clear(&path);
     strbuf_clear(&identity);
     return ok;
@@ -89,25 +90,40 @@ static void write_description(struct collection *collection, const struct survey
 
 /* --- its examples -------------------------------------------------------------------------------------- */
 
+static void make_example_id(const struct collection *collection, const char *item_id,
+                            const struct record *record, const struct dedup_example *example,
+                            char out[DIGEST_UUID_BYTES])
+{
+    if (is_endpoint_item(collection))
+        example_id(item_id, example->class, out);
+    else
+        digest_uuid("response", span_of(record->uid), out);
+}
+
 /* Of an item that is an exchange: its own response, if that came whole. */
-static bool write_examples(struct collection *collection, const struct survey_item *item, struct span name,
-                           struct err *err)
+static bool write_examples(struct collection *collection, const struct survey_item *item, const char *item_id,
+                           struct span name, struct err *err)
 {
     const struct export_source *source = collection->job->source;
     const struct dedup_item *endpoint = endpoint_of(collection, item);
-    const uint32_t *numbers =
-        endpoint != NULL ? dedup_examples(collection->survey.dedup, endpoint) : &item->seq;
+    const struct dedup_example own = { .seq = item->seq };
+    const struct dedup_example *examples =
+        endpoint != NULL ? dedup_examples(collection->survey.dedup, endpoint) : &own;
     size_t count = endpoint != NULL ? endpoint->examples : 1;
     const struct record *record;
+    char id[DIGEST_UUID_BYTES];
 
     for (size_t i = 0; i < count; i++) {
-        if (!source->at(source->self, numbers[i], &record, err))
+        if (!source->at(source->self, examples[i].seq, &record, err))
             return false;
         if (record == NULL || survey_origin_of(&collection->survey, record) == NULL) {
-            job_count_seq(collection->job, EXPORT_GONE, numbers[i]);
+            job_count_seq(collection->job, EXPORT_GONE, examples[i].seq);
             continue;
         }
-        if (record->state == RECORD_DONE && !example_write(collection, record, name, err))
+        if (record->state != RECORD_DONE)
+            continue;
+        make_example_id(collection, item_id, record, &examples[i], id);
+        if (!example_write(collection, record, id, name, err))
             return false;
     }
     return true;
@@ -117,11 +133,13 @@ static bool write_item(struct collection *collection, const struct survey_item *
                        const struct strbuf *name, struct err *err)
 {
     struct json_out *json = &collection->json;
+    char id[DIGEST_UUID_BYTES];
 
+    if (!make_id(collection, request->record, id, err))
+        return false;
     jout_open_object(json);
     jout_member_text(json, "name", strbuf_span(name));
-    if (!write_id(collection, item, request->record, err))
-        return false;
+    jout_member_str(json, "id", id);
     write_description(collection, item, request);
     request_behavior_write(collection, request);
     if (!tests_write(collection, request->record, err))
@@ -131,7 +149,7 @@ static bool write_item(struct collection *collection, const struct survey_item *
         return false;
     jout_key(json, "response");
     jout_open_array(json);
-    if (!write_examples(collection, item, strbuf_span(name), err))
+    if (!write_examples(collection, item, id, strbuf_span(name), err))
         return false;
     jout_close(json);
     jout_close(json);

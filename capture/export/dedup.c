@@ -63,7 +63,7 @@ struct dedup {
     struct hop *hops;
     size_t hop_count, hop_cap;
     struct awaiting retries, redirects;
-    uint32_t *examples;
+    struct dedup_example *examples;
     size_t example_count, example_cap;
 };
 
@@ -238,11 +238,11 @@ static bool is_out(const struct dedup *dedup, const struct record *record, enum 
     return true;
 }
 
-static uint64_t class_of(const struct record *record, const struct json_shape *shape)
+uint64_t dedup_class(int status, struct span type, const struct json_shape *shape)
 {
-    uint64_t seed = (uint64_t)record->status ^ (shape != NULL ? shape->hash : 0);
+    uint64_t seed = (uint64_t)status ^ (shape != NULL ? shape->hash : 0);
 
-    return XXH3_64bits_withSeed(record->response_type.ptr, record->response_type.len, seed);
+    return XXH3_64bits_withSeed(type.ptr, type.len, seed);
 }
 
 /* Whoever was waited for has come: what was cut is cut no more, a redirect has led somewhere. */
@@ -285,7 +285,7 @@ void dedup_note(struct dedup *dedup, const struct record *record, const struct j
     if (is_out(dedup, record, &fate))
         row->flags |= ROW_IS_CLOSED;
     row->fate = (uint8_t)fate;
-    row->class = class_of(record, shape);
+    row->class = dedup_class(record->status, record->response_type, shape);
     row->paths = shape != NULL ? shape->paths : 0;
     if (record->state != RECORD_DONE || record->status == 0)
         row->flags |= ROW_IS_ABORTED;
@@ -505,8 +505,10 @@ static void choose(struct group *group, struct class *class, size_t row)
 
     class->is_chosen = true;
     dedup->rows[row].fate = is_hop ? DEDUP_HOP : DEDUP_EXAMPLE;
-    dedup->examples = grow(dedup->examples, dedup->example_count, &dedup->example_cap, sizeof(uint32_t));
-    dedup->examples[dedup->example_count++] = dedup->rows[row].seq;
+    dedup->examples =
+        grow(dedup->examples, dedup->example_count, &dedup->example_cap, sizeof(*dedup->examples));
+    dedup->examples[dedup->example_count++] =
+        (struct dedup_example){ .seq = dedup->rows[row].seq, .class = dedup->rows[row].class };
     group->item->examples++;
 }
 
@@ -661,7 +663,7 @@ const struct dedup_item *dedup_item(const struct dedup *dedup, size_t i)
     return &dedup->items[i];
 }
 
-const uint32_t *dedup_examples(const struct dedup *dedup, const struct dedup_item *item)
+const struct dedup_example *dedup_examples(const struct dedup *dedup, const struct dedup_item *item)
 {
     return &dedup->examples[item->example];
 }

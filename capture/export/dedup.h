@@ -64,6 +64,10 @@ bool dedup_wants(struct dedup *dedup, const struct record *record);
 void dedup_add(struct dedup *dedup, const struct record *record, const struct identity *identity);
 void dedup_settle(struct dedup *dedup);
 
+/* Equal for responses that are alike: status, media type (as record.response_type) and shape, NULL for what
+ * is no JSON. The same in every session. */
+uint64_t dedup_class(int status, struct span type, const struct json_shape *shape);
+
 struct dedup_item {
     uint32_t first;    /* seq of the first exchange of that identity: the order of items */
     uint32_t seq;      /* of the representative */
@@ -76,8 +80,12 @@ struct dedup_item {
 /* In order of first. */
 size_t dedup_count(const struct dedup *dedup);
 const struct dedup_item *dedup_item(const struct dedup *dedup, size_t i);
-/* Numbers (seq) of an item's examples, representative first; as many as the item says. */
-const uint32_t *dedup_examples(const struct dedup *dedup, const struct dedup_item *item);
+/* An item's examples, representative first; as many as the item says. */
+struct dedup_example {
+    uint32_t seq;
+    uint64_t class; /* what tells it from the other examples of its item: see dedup_class */
+};
+const struct dedup_example *dedup_examples(const struct dedup *dedup, const struct dedup_item *item);
 
 /* What became of each exchange, in order of seq. item is its item's place, or SIZE_MAX for one that has
  * none. */

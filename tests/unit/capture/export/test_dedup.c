@@ -138,7 +138,7 @@ static void examples_differ_and_every_status_comes_first(void **state)
     struct world world = world_new(4);
     struct dedup *dedup;
     const struct dedup_item *item;
-    const uint32_t *examples;
+    const struct dedup_example *examples;
 
     (void)state;
     get(&world, "/a", OK_HEAD "{\"a\":1}");
@@ -156,10 +156,10 @@ static void examples_differ_and_every_status_comes_first(void **state)
     assert_int_equal(item->count, 7);
     assert_int_equal(item->examples, 4);
     examples = dedup_examples(dedup, item);
-    assert_int_equal(examples[0], 3);
-    assert_int_equal(examples[1], 5);
-    assert_int_equal(examples[2], 6);
-    assert_int_equal(examples[3], 1);
+    assert_int_equal(examples[0].seq, 3);
+    assert_int_equal(examples[1].seq, 5);
+    assert_int_equal(examples[2].seq, 6);
+    assert_int_equal(examples[3].seq, 1);
     dedup_free(dedup);
     assert_fates(&world, "1 example of 1; 2 max of 1; 3 item of 1; 4 duplicate of 1; 5 example of 1; "
                          "6 example of 1; 7 max of 1; ");
@@ -380,7 +380,7 @@ static void a_hundred_thousand_exchanges_are_all_accounted_for(void **state)
     assert_int_equal(counts[DEDUP_GONE], 0);
     for (size_t i = 0; i < dedup_count(dedup); i++) {
         assert_in_range(dedup_item(dedup, i)->examples, 1, options.max_examples);
-        assert_int_equal(dedup_examples(dedup, dedup_item(dedup, i))[0], dedup_item(dedup, i)->seq);
+        assert_int_equal(dedup_examples(dedup, dedup_item(dedup, i))[0].seq, dedup_item(dedup, i)->seq);
         assert_true(i == 0 || dedup_item(dedup, i)->first > dedup_item(dedup, i - 1)->first);
     }
     dedup_free(dedup);
