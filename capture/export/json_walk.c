@@ -310,21 +310,9 @@ static unsigned hex4(const char *at)
 
 static void add_code_point(struct strbuf *out, unsigned code)
 {
-    if (code < 0x80) {
-        strbuf_add_char(out, (char)code);
-    } else if (code < 0x800) {
-        strbuf_add_char(out, (char)(0xc0 | code >> 6));
-        strbuf_add_char(out, (char)(0x80 | (code & 0x3f)));
-    } else if (code < 0x10000) {
-        strbuf_add_char(out, (char)(0xe0 | code >> 12));
-        strbuf_add_char(out, (char)(0x80 | (code >> 6 & 0x3f)));
-        strbuf_add_char(out, (char)(0x80 | (code & 0x3f)));
-    } else {
-        strbuf_add_char(out, (char)(0xf0 | code >> 18));
-        strbuf_add_char(out, (char)(0x80 | (code >> 12 & 0x3f)));
-        strbuf_add_char(out, (char)(0x80 | (code >> 6 & 0x3f)));
-        strbuf_add_char(out, (char)(0x80 | (code & 0x3f)));
-    }
+    char bytes[UTF8_MAX_BYTES];
+
+    strbuf_add(out, span_make(bytes, utf8_put(bytes, code)));
 }
 
 /* What follows "\u"; returns how many bytes of it were taken. */

@@ -1,5 +1,7 @@
 #include "capture/export/secret_form.h"
 
+#include "proxy/base/utf8.h"
+
 #define BIT(form)  (1u << (form))
 #define ANY_ESCAPE (BIT(SECRET_ESCAPED) | BIT(SECRET_ESCAPED_TWICE))
 
@@ -60,30 +62,6 @@ static long hex_digits(struct span text, size_t count)
     return value;
 }
 
-static size_t put_utf8(long code, char out[SECRET_FORM_UNIT])
-{
-    if (code < 0x80) {
-        out[0] = (char)code;
-        return 1;
-    }
-    if (code < 0x800) {
-        out[0] = (char)(0xc0 | code >> 6);
-        out[1] = (char)(0x80 | (code & 0x3f));
-        return 2;
-    }
-    if (code < 0x10000) {
-        out[0] = (char)(0xe0 | code >> 12);
-        out[1] = (char)(0x80 | (code >> 6 & 0x3f));
-        out[2] = (char)(0x80 | (code & 0x3f));
-        return 3;
-    }
-    out[0] = (char)(0xf0 | code >> 18);
-    out[1] = (char)(0x80 | (code >> 12 & 0x3f));
-    out[2] = (char)(0x80 | (code >> 6 & 0x3f));
-    out[3] = (char)(0x80 | (code & 0x3f));
-    return 4;
-}
-
 static size_t read_itself(struct span text, char out[SECRET_FORM_UNIT], size_t *out_len)
 {
     out[0] = text.ptr[0];
@@ -112,11 +90,11 @@ static size_t read_unicode_escape(struct span text, char out[SECRET_FORM_UNIT], 
     if (code >= 0xd800 && code <= 0xdbff && text.len >= 12 && text.ptr[6] == '\\' && text.ptr[7] == 'u') {
         low = hex_digits(span_from(text, 8), 4);
         if (low >= 0xdc00 && low <= 0xdfff) {
-            *out_len = put_utf8(0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00), out);
+            *out_len = utf8_put(out, (unsigned)(0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00)));
             return 12;
         }
     }
-    *out_len = put_utf8(code, out);
+    *out_len = utf8_put(out, (unsigned)code);
     return 6;
 }
 
@@ -198,7 +176,7 @@ static size_t read_entity(struct span text, char out[SECRET_FORM_UNIT], size_t *
         code = code * (is_hex ? 16 : 10) + hex(text.ptr[i]);
     if (i == begin || i == text.len || text.ptr[i] != ';' || code > 0x10ffff)
         return read_itself(text, out, out_len);
-    *out_len = put_utf8(code, out);
+    *out_len = utf8_put(out, (unsigned)code);
     return i + 1;
 }
 

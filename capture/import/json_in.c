@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "proxy/base/mem.h"
+#include "proxy/base/utf8.h"
 
 #define WINDOW_BYTES ((size_t)64 * 1024)
 
@@ -129,30 +130,6 @@ static bool take_hex(struct json_in *json, unsigned *out_unit)
     return true;
 }
 
-static size_t put_utf8(char out[4], unsigned code)
-{
-    if (code < 0x80) {
-        out[0] = (char)code;
-        return 1;
-    }
-    if (code < 0x800) {
-        out[0] = (char)(0xc0 | code >> 6);
-        out[1] = (char)(0x80 | (code & 0x3f));
-        return 2;
-    }
-    if (code < 0x10000) {
-        out[0] = (char)(0xe0 | code >> 12);
-        out[1] = (char)(0x80 | (code >> 6 & 0x3f));
-        out[2] = (char)(0x80 | (code & 0x3f));
-        return 3;
-    }
-    out[0] = (char)(0xf0 | code >> 18);
-    out[1] = (char)(0x80 | (code >> 12 & 0x3f));
-    out[2] = (char)(0x80 | (code >> 6 & 0x3f));
-    out[3] = (char)(0x80 | (code & 0x3f));
-    return 4;
-}
-
 /* A string being read. */
 struct reading {
     json_in_sink sink;
@@ -163,11 +140,11 @@ struct reading {
 
 static void give(struct reading *reading, const char *bytes, size_t len)
 {
-    char half[4];
+    char half[UTF8_MAX_BYTES];
 
     if (reading->high != 0) {
         reading->high = 0;
-        give(reading, half, put_utf8(half, 0xfffd));
+        give(reading, half, utf8_put(half, 0xfffd));
     }
     if (len != 0 && !reading->is_stopped && reading->sink != NULL)
         reading->is_stopped = !reading->sink(reading->self, span_make(bytes, len));
@@ -175,9 +152,9 @@ static void give(struct reading *reading, const char *bytes, size_t len)
 
 static void give_code(struct reading *reading, unsigned code)
 {
-    char bytes[4];
+    char bytes[UTF8_MAX_BYTES];
 
-    give(reading, bytes, put_utf8(bytes, code));
+    give(reading, bytes, utf8_put(bytes, code));
 }
 
 static void give_unit(struct reading *reading, unsigned unit)

@@ -22,4 +22,9 @@ size_t utf8_front(struct span bytes);
 /* Without the beginning of a code point that was cut off at the end. */
 struct span utf8_whole(struct span bytes);
 
+/* The bytes of a code point, at most U+10FFFF; returns how many. Half of a pair of surrogates is for the
+ * caller to keep out: its three bytes are no UTF-8. */
+#define UTF8_MAX_BYTES 4
+size_t utf8_put(char out[UTF8_MAX_BYTES], unsigned code);
+
 #endif

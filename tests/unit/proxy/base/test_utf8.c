@@ -46,12 +46,41 @@ static void a_cut_falls_between_code_points(void **state)
     assert_int_equal(utf8_whole(SPAN("")).len, 0);
 }
 
+static void a_code_point_becomes_the_bytes_of_the_standard(void **state)
+{
+    static const struct {
+        unsigned code;
+        const char *bytes;
+    } rows[] = {
+        { 'a', "a" },
+        { 0x7f, "\x7f" },
+        { 0x80, "\xc2\x80" },
+        { 0x7ff, "\xdf\xbf" },
+        { 0x800, "\xe0\xa0\x80" },
+        { 0xffff, "\xef\xbf\xbf" },
+        { 0x10000, "\xf0\x90\x80\x80" },
+        { 0x10ffff, "\xf4\x8f\xbf\xbf" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char out[UTF8_MAX_BYTES];
+        size_t len = utf8_put(out, rows[i].code);
+
+        assert_int_equal(len, strlen(rows[i].bytes));
+        assert_memory_equal(out, rows[i].bytes, len);
+        assert_true(utf8_is_valid(span_make(out, len)));
+    }
+    assert_int_equal(utf8_put((char[UTF8_MAX_BYTES]){ 0 }, 0), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_utf8_of_the_standard_is_valid),
         cmocka_unit_test(pieces_may_split_a_code_point),
         cmocka_unit_test(a_cut_falls_between_code_points),
+        cmocka_unit_test(a_code_point_becomes_the_bytes_of_the_standard),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
