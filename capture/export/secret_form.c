@@ -6,10 +6,12 @@
 #define ANY_ESCAPE (BIT(SECRET_ESCAPED) | BIT(SECRET_ESCAPED_TWICE))
 
 const uint8_t secret_form_specials[256] = {
-    ['%'] = BIT(SECRET_PERCENT) | BIT(SECRET_FORM),
+    ['%'] = BIT(SECRET_PERCENT) | BIT(SECRET_FORM) | BIT(SECRET_BASE64),
     ['+'] = BIT(SECRET_FORM),
-    ['\\'] = ANY_ESCAPE,
-    ['&'] = BIT(SECRET_HTML),
+    ['\\'] = ANY_ESCAPE | BIT(SECRET_BASE64),
+    ['\r'] = BIT(SECRET_BASE64),
+    ['\n'] = BIT(SECRET_BASE64),
+    ['&'] = BIT(SECRET_HTML) | BIT(SECRET_BASE64),
     [0xc2] = BIT(SECRET_LATIN1),
     [0xc3] = BIT(SECRET_LATIN1),
 };
@@ -217,4 +219,62 @@ size_t secret_form_read(enum secret_form form, struct span text, char out[SECRET
         break;
     }
     return read_itself(text, out, out_len);
+}
+
+/* --- base64 -------------------------------------------------------------------------------------------- */
+
+int secret_form_read_sextet(struct span text, size_t *out_used)
+{
+    char unit[SECRET_FORM_UNIT] = { '\0' };
+    size_t len = 1;
+    int sextet;
+
+    if (text.len == 0)
+        return SECRET_SEXTET_NONE;
+    sextet = secret_form_sextet(text.ptr[0]);
+    *out_used = 1;
+    if (sextet >= 0)
+        return sextet;
+    unit[0] = text.ptr[0];
+    if (unit[0] == '%')
+        *out_used = read_percent(text, unit, &len);
+    else if (unit[0] == '\\')
+        *out_used = read_escape_twice(text, unit, &len);
+    else if (unit[0] == '&')
+        *out_used = read_entity(text, unit, &len);
+    if (len != 1)
+        return SECRET_SEXTET_NONE;
+    if (unit[0] == '\r' || unit[0] == '\n')
+        return SECRET_SEXTET_BREAK;
+    return unit[0] == '=' ? SECRET_SEXTET_PAD : secret_form_sextet(unit[0]);
+}
+
+/* \\\\u002b is the longest. */
+#define MAX_SEXTET_BYTES 7
+
+/* What ends before end: where it begins; end itself: nothing of base64. The escapes end in characters of
+ * base64, so the longest comes first: the last of "%2b" is no b. */
+static size_t unit_before(struct span text, size_t end, int *out_sextet)
+{
+    for (size_t len = end < MAX_SEXTET_BYTES ? end : MAX_SEXTET_BYTES; len != 0; len--) {
+        size_t used;
+
+        *out_sextet = secret_form_read_sextet(span_sub(text, end - len, len), &used);
+        if ((*out_sextet >= 0 || *out_sextet == SECRET_SEXTET_BREAK) && used == len)
+            return end - len;
+    }
+    return end;
+}
+
+size_t secret_form_sextet_before(struct span text, size_t at)
+{
+    size_t least = at > SECRET_SEXTET_LOOK_BACK ? at - SECRET_SEXTET_LOOK_BACK : 0, end = at, begin;
+    int sextet;
+
+    while ((begin = unit_before(text, end, &sextet)) < end && begin >= least) {
+        if (sextet >= 0)
+            return begin;
+        end = begin;
+    }
+    return SIZE_MAX;
 }

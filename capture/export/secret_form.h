@@ -41,4 +41,13 @@ static inline int secret_form_sextet(char c)
     return secret_form_sextets[(unsigned char)c] - 1;
 }
 
+/* Base64 as programs send it: '+' and '/' may be percent-encoded, escaped or entities of HTML, and lines
+ * broken anywhere, also by "\n" in JSON. What the front of text is: its value, 0 to 63, or one of these;
+ * *out_used: how much of text that is. */
+enum { SECRET_SEXTET_NONE = -1, SECRET_SEXTET_BREAK = -2, SECRET_SEXTET_PAD = -3 };
+int secret_form_read_sextet(struct span text, size_t *out_used);
+/* Where the sextet before at begins, line breaks between passed over; SIZE_MAX: there is none. */
+#define SECRET_SEXTET_LOOK_BACK 16
+size_t secret_form_sextet_before(struct span text, size_t at);
+
 #endif

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
+#include "capture/export/secret_scan.h"
 #include "proxy/base/mem.h"
 
 #define READ_BYTES (256 * 1024)

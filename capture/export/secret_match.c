@@ -1,5 +1,5 @@
-/* The keys are sorted bytewise. The longest key that begins some text is the greatest one that is not above
- * that text, or one of that key's own prefixes; prefixes are linked. */
+/* Keys are values without their doubles, sorted bytewise. The longest key that begins some text is the
+ * greatest one that is not above that text, or one of that key's own prefixes; prefixes are linked. */
 #include "capture/export/secret_match.h"
 
 #include <stdlib.h>
@@ -20,21 +20,22 @@ enum sight {
     SIGHT_BASE64_4 = 1 << 3,
 };
 
-struct key {
-    const char *ptr;
-    uint32_t len, value;
-    uint32_t prefix; /* the longest key that this one begins with; NO_KEY */
-};
-#define NO_KEY UINT32_MAX
+/* What any value that is looked up has in common with some key: so many of its first bytes. */
+#define FRONT_BYTES 6
 
 struct secret_match {
-    struct key *keys;
+    const struct span *values; /* borrowed */
+    uint32_t *keys;            /* the values in the order of their bytes */
+    uint32_t *prefixes;        /* of each key the longest other one that it begins with; NO_KEY */
     size_t count, longest;
     uint8_t *sights;
-    unsigned sight_shift;     /* of a 32-bit hash */
-    uint8_t firsts[256];      /* whether a key begins with that byte */
-    uint8_t pairs[65536 / 8]; /* a bit for its first two */
+    unsigned sight_shift; /* of a 32-bit hash */
+    uint8_t *fronts;      /* a bit for each FRONT_BYTES that a key begins with, and for shorter keys */
+    unsigned front_shift;
+    bool has_short;
+    uint8_t positions[256]; /* bit i: some key has that byte at i, one of its first four */
 };
+#define NO_KEY UINT32_MAX
 
 static uint32_t four_bytes(const char *ptr)
 {
@@ -49,60 +50,67 @@ static uint8_t *sight_of(const struct secret_match *match, uint32_t four)
     return &match->sights[(four * 2654435761u) >> match->sight_shift];
 }
 
-static unsigned pair_of(const char *ptr)
+static struct span key_at(const struct secret_match *match, size_t key)
 {
-    return (unsigned)(unsigned char)ptr[0] << 8 | (unsigned char)ptr[1];
+    return match->values[match->keys[key]];
+}
+
+/* The bit of the first len bytes: SECRET_MATCH_MIN or FRONT_BYTES. */
+static bool front_bit(const struct secret_match *match, const char *ptr, size_t len, uint8_t **out_byte,
+                      uint8_t *out_bit)
+{
+    uint64_t bytes = len, hash;
+
+    memcpy((char *)&bytes + 1, ptr, len);
+    hash = (bytes * UINT64_C(0x9e3779b97f4a7c15)) >> match->front_shift;
+    *out_byte = &match->fronts[hash >> 3];
+    *out_bit = (uint8_t)(1u << (hash & 7));
+    return (**out_byte & *out_bit) != 0;
 }
 
 /* --- the keys ------------------------------------------------------------------------------------------ */
 
-static int by_bytes(const void *a, const void *b)
+static int by_bytes(const void *a, const void *b, void *self)
 {
-    const struct key *x = a, *y = b;
-    int order = memcmp(x->ptr, y->ptr, x->len < y->len ? x->len : y->len);
+    const struct span *values = self;
+    uint32_t i = *(const uint32_t *)a, j = *(const uint32_t *)b;
+    size_t shorter = values[i].len < values[j].len ? values[i].len : values[j].len;
+    int order = memcmp(values[i].ptr, values[j].ptr, shorter);
 
     if (order != 0)
         return order;
-    if (x->len != y->len)
-        return x->len < y->len ? -1 : 1;
-    return x->value < y->value ? -1 : x->value > y->value;
-}
-
-static bool begins_with(const struct key *key, const struct key *prefix)
-{
-    return key->len >= prefix->len && memcmp(key->ptr, prefix->ptr, prefix->len) == 0;
+    if (values[i].len != values[j].len)
+        return values[i].len < values[j].len ? -1 : 1;
+    return i < j ? -1 : i > j;
 }
 
 static void sort_keys(struct secret_match *match)
 {
     size_t kept = 0;
 
-    if (match->count == 0)
-        return;
-    qsort(match->keys, match->count, sizeof(*match->keys), by_bytes);
+    qsort_r(match->keys, match->count, sizeof(*match->keys), by_bytes, (void *)match->values);
     for (size_t i = 0; i < match->count; i++) {
-        struct key key = match->keys[i];
+        struct span value = match->values[match->keys[i]];
         uint32_t prefix = kept != 0 ? (uint32_t)(kept - 1) : NO_KEY;
 
-        if (kept != 0 && match->keys[kept - 1].len == key.len && begins_with(&key, &match->keys[kept - 1]))
+        if (kept != 0 && span_eq(key_at(match, kept - 1), value))
             continue;
-        while (prefix != NO_KEY && !begins_with(&key, &match->keys[prefix]))
-            prefix = match->keys[prefix].prefix;
-        key.prefix = prefix;
-        match->keys[kept++] = key;
+        while (prefix != NO_KEY && !span_starts(value, key_at(match, prefix)))
+            prefix = match->prefixes[prefix];
+        match->prefixes[kept] = prefix;
+        match->keys[kept++] = match->keys[i];
     }
     match->count = kept;
 }
 
 /* The four characters that bits lead..lead+23 of a key become, in both alphabets. */
-static void add_base64_sights(struct secret_match *match, const struct key *key, unsigned lead,
-                              enum sight sight)
+static void add_base64_sights(struct secret_match *match, struct span key, unsigned lead, enum sight sight)
 {
     static const char standard[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     uint32_t bits = 0;
 
     for (unsigned i = 0; i < 4; i++)
-        bits = bits << 8 | (unsigned char)key->ptr[i];
+        bits = bits << 8 | (unsigned char)key.ptr[i];
     bits = bits << lead >> 8;
     for (unsigned variant = 0; variant < 16; variant++) {
         char text[4];
@@ -120,35 +128,47 @@ static void add_base64_sights(struct secret_match *match, const struct key *key,
     }
 }
 
+static void add_key(struct secret_match *match, struct span key)
+{
+    uint8_t *byte, bit;
+
+    if (key.len > match->longest)
+        match->longest = key.len;
+    match->has_short = match->has_short || key.len < FRONT_BYTES;
+    front_bit(match, key.ptr, key.len < FRONT_BYTES ? SECRET_MATCH_MIN : FRONT_BYTES, &byte, &bit);
+    *byte |= bit;
+    *sight_of(match, four_bytes(key.ptr)) |= SIGHT_TEXT;
+    for (unsigned i = 0; i < 4; i++)
+        match->positions[(unsigned char)key.ptr[i]] |= (uint8_t)(1u << i);
+    if (key.len < MIN_BASE64_BYTES)
+        return;
+    add_base64_sights(match, key, 0, SIGHT_BASE64);
+    add_base64_sights(match, key, 2, SIGHT_BASE64_2);
+    add_base64_sights(match, key, 4, SIGHT_BASE64_4);
+}
+
 struct secret_match *secret_match_new(const struct span *values, size_t count)
 {
     struct secret_match *match = mem_new(struct secret_match);
-    unsigned bits = 14;
+    unsigned sight_bits = 14, front_bits = 13;
 
-    match->keys = mem_array(struct key, count + 1);
-    match->count = count;
+    match->values = values;
+    match->keys = mem_array(uint32_t, count + 1);
+    match->prefixes = mem_array(uint32_t, count + 1);
     for (size_t i = 0; i < count; i++)
-        match->keys[i] =
-            (struct key){ .ptr = values[i].ptr, .len = (uint32_t)values[i].len, .value = (uint32_t)i };
+        if (values[i].len != 0)
+            match->keys[match->count++] = (uint32_t)i;
     sort_keys(match);
-    while (bits < 24 && (size_t)1 << bits < match->count * 64)
-        bits++;
-    match->sights = mem_zalloc((size_t)1 << bits);
-    match->sight_shift = 32 - bits;
-    for (size_t i = 0; i < match->count; i++) {
-        const struct key *key = &match->keys[i];
-
-        if (key->len > match->longest)
-            match->longest = key->len;
-        *sight_of(match, four_bytes(key->ptr)) |= SIGHT_TEXT;
-        match->firsts[(unsigned char)key->ptr[0]] = 1;
-        match->pairs[pair_of(key->ptr) >> 3] |= (uint8_t)(1u << (pair_of(key->ptr) & 7));
-        if (key->len >= MIN_BASE64_BYTES) {
-            add_base64_sights(match, key, 0, SIGHT_BASE64);
-            add_base64_sights(match, key, 2, SIGHT_BASE64_2);
-            add_base64_sights(match, key, 4, SIGHT_BASE64_4);
-        }
-    }
+    while (sight_bits < 24 && (size_t)1 << sight_bits < match->count * 64)
+        sight_bits++;
+    while (front_bits < 25 && (size_t)1 << front_bits < match->count * 32)
+        front_bits++;
+    match->sights = mem_zalloc((size_t)1 << sight_bits);
+    match->sight_shift = 32 - sight_bits;
+    match->fronts = mem_zalloc((size_t)1 << (front_bits - 3));
+    match->front_shift = 64 - front_bits;
+    for (size_t i = 0; i < match->count; i++)
+        add_key(match, key_at(match, i));
     return match;
 }
 
@@ -157,8 +177,15 @@ void secret_match_free(struct secret_match *match)
     if (match == NULL)
         return;
     mem_free(match->keys);
+    mem_free(match->prefixes);
     mem_free(match->sights);
+    mem_free(match->fronts);
     mem_free(match);
+}
+
+size_t secret_match_longest(const struct secret_match *match)
+{
+    return match->longest;
 }
 
 /* --- text as it is decoded ----------------------------------------------------------------------------- */
@@ -174,24 +201,25 @@ struct reading {
 static void reading_begin(struct reading *reading, enum secret_form form, struct span text,
                           unsigned skip_bits)
 {
+    size_t used;
+
     *reading = (struct reading){ .form = form, .rest = text };
     if (form != SECRET_BASE64 || skip_bits == 0)
         return;
-    reading->bits = (uint32_t)secret_form_sextet(text.ptr[0]);
+    reading->bits = (uint32_t)secret_form_read_sextet(text, &used);
     reading->bit_count = 6 - skip_bits;
-    reading->rest = span_from(text, 1);
+    reading->rest = span_from(text, used);
 }
 
-/* Lines of base64 are broken anywhere. */
 static bool read_base64(struct reading *reading)
 {
     while (reading->rest.len != 0) {
-        char c = reading->rest.ptr[0];
-        int sextet = secret_form_sextet(c);
+        size_t used;
+        int sextet = secret_form_read_sextet(reading->rest, &used);
 
-        if (sextet < 0 && c != '\r' && c != '\n')
+        if (sextet < 0 && sextet != SECRET_SEXTET_BREAK)
             return false;
-        reading->rest = span_from(reading->rest, 1);
+        reading->rest = span_from(reading->rest, used);
         if (sextet < 0)
             continue;
         reading->bits = (reading->bits << 6 | (uint32_t)sextet) & 0xffff;
@@ -241,10 +269,11 @@ static size_t common(struct span a, struct span b)
     return i;
 }
 
-/* How key and the text compare: 0 when the text begins with key. *out_common: as far as they are the same. */
-static int compare(const struct key *key, struct reading *reading, size_t *out_common)
+/* How the key that is whole and the text compare: 0 when the text begins with the key. *out_common: as far as
+ * they are the same. */
+static int compare(struct span whole, struct reading *reading, size_t *out_common)
 {
-    struct span whole = span_make(key->ptr, key->len), have = reading_have(reading, FIRST_DECODED_BYTES);
+    struct span have = reading_have(reading, FIRST_DECODED_BYTES);
     size_t same = common(whole, have);
 
     if (same == have.len && same < whole.len) {
@@ -268,7 +297,7 @@ static uint32_t look_up(const struct secret_match *match, struct reading *readin
     while (low < high) {
         size_t middle = low + (high - low) / 2;
 
-        if (compare(&match->keys[middle], reading, &same) <= 0)
+        if (compare(key_at(match, middle), reading, &same) <= 0)
             low = middle + 1;
         else
             high = middle;
@@ -276,8 +305,8 @@ static uint32_t look_up(const struct secret_match *match, struct reading *readin
     }
     *out_common = best;
     key = low != 0 ? (uint32_t)(low - 1) : NO_KEY;
-    while (key != NO_KEY && compare(&match->keys[key], reading, &same) != 0)
-        key = match->keys[key].prefix;
+    while (key != NO_KEY && compare(key_at(match, key), reading, &same) != 0)
+        key = match->prefixes[key];
     return key;
 }
 
@@ -304,6 +333,7 @@ static size_t spelled_len(enum secret_form form, struct span text, size_t len)
     return at;
 }
 
+/* Returns how far any key goes with it. */
 static size_t look_in_form(const struct secret_match *match, enum secret_form form, struct span text,
                            size_t at, struct secret_found *best)
 {
@@ -314,77 +344,97 @@ static size_t look_in_form(const struct secret_match *match, enum secret_form fo
     reading_begin(&reading, form, span_from(text, at), 0);
     key = look_up(match, &reading, &same);
     if (key != NO_KEY)
-        take_longer(
-            best, (struct secret_found){ .at = at,
-                                         .len = spelled_len(form, span_from(text, at), match->keys[key].len),
-                                         .value = match->keys[key].value,
-                                         .form = form });
+        take_longer(best, (struct secret_found){
+                              .at = at,
+                              .len = spelled_len(form, span_from(text, at), key_at(match, key).len),
+                              .value = match->keys[key],
+                              .form = form });
     strbuf_clear(&reading.decoded);
     return same;
 }
 
-/* Nothing special stands in the first four bytes, so they are the same in every form; the others need a look
- * only when some key goes as far as to where they differ. */
-static void look_in_forms(const struct secret_match *match, struct span text, size_t at,
-                          struct secret_found *best)
+/* Whether a key may begin with the len bytes, of which all are known when there are FRONT_BYTES. */
+static bool is_front(const struct secret_match *match, const char *bytes, size_t len)
 {
-    size_t same = look_in_form(match, SECRET_RAW, text, at, best);
-    unsigned forms = 0;
+    uint8_t *byte, bit;
 
-    for (size_t i = at; i <= at + same && i < text.len; i++)
-        forms |= secret_form_specials[(unsigned char)text.ptr[i]];
-    for (unsigned form = SECRET_RAW + 1; forms >> form != 0; form++)
-        if ((forms >> form & 1) != 0)
-            look_in_form(match, (enum secret_form)form, text, at, best);
+    return (len >= FRONT_BYTES && front_bit(match, bytes, FRONT_BYTES, &byte, &bit)) ||
+           (match->has_short && len >= SECRET_MATCH_MIN &&
+            front_bit(match, bytes, SECRET_MATCH_MIN, &byte, &bit));
 }
 
 static bool is_sighted(const struct secret_match *match, enum secret_form form, struct span text)
 {
-    char four[4 + SECRET_FORM_UNIT];
+    char front[FRONT_BYTES + SECRET_FORM_UNIT];
     size_t len = 0, unit_len;
 
-    while (len < 4) {
-        if (text.len == 0)
-            return false;
-        text = span_from(text, secret_form_read(form, text, four + len, &unit_len));
+    while (len < FRONT_BYTES && text.len != 0) {
+        text = span_from(text, secret_form_read(form, text, front + len, &unit_len));
         len += unit_len;
-        if (match->firsts[(unsigned char)four[0]] == 0)
+        if (len < 4 && (match->positions[(unsigned char)front[len - 1]] >> (len - 1) & 1) == 0)
             return false;
     }
-    return (*sight_of(match, four_bytes(four)) & SIGHT_TEXT) != 0;
+    return len >= 4 && (*sight_of(match, four_bytes(front)) & SIGHT_TEXT) != 0 && is_front(match, front, len);
 }
 
-/* Whether a key may begin there in any form: what is not special is the same in all of them. */
-static bool is_possible(const struct secret_match *match, const char *text)
+static unsigned specials_in(struct span text, size_t at, size_t end)
 {
-    if (secret_form_specials[(unsigned char)text[0]] != 0)
-        return true;
-    if (match->firsts[(unsigned char)text[0]] == 0)
-        return false;
-    return secret_form_specials[(unsigned char)text[1]] != 0 ||
-           (match->pairs[pair_of(text) >> 3] >> (pair_of(text) & 7) & 1) != 0;
+    unsigned forms = 0;
+
+    for (size_t i = at; i < end && i < text.len; i++)
+        forms |= secret_form_specials[(unsigned char)text.ptr[i]];
+    return forms & ~(1u << SECRET_BASE64);
 }
 
-/* Some of the first four bytes is special. */
-static void look_with_care(const struct secret_match *match, struct span text, size_t at, unsigned forms,
-                           struct secret_found *best)
+/* The text stands there as some key begins: what is not special in its first bytes is the same in all forms,
+ * and the others need a look only when some key goes as far as to where they differ. Returns those. */
+static unsigned look_raw(const struct secret_match *match, struct span text, size_t at,
+                         struct secret_found *best)
 {
-    for (unsigned form = SECRET_RAW + 1; forms >> form != 0; form++)
-        if ((forms >> form & 1) != 0 && is_sighted(match, (enum secret_form)form, span_from(text, at)))
-            look_in_form(match, (enum secret_form)form, text, at, best);
+    unsigned near = specials_in(text, at, at + FRONT_BYTES);
+
+    if (near == 0 && !is_front(match, text.ptr + at, text.len - at))
+        return 0;
+    return specials_in(text, at, at + look_in_form(match, SECRET_RAW, text, at, best) + 1);
+}
+
+/* --- base64 -------------------------------------------------------------------------------------------- */
+
+/* The sights of four characters of which some are spelled in another way, or have a line break between. */
+static unsigned base64_sights(const struct secret_match *match, struct span text)
+{
+    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    char four[4];
+    size_t len = 0, used;
+
+    while (len < sizeof four) {
+        int sextet = secret_form_read_sextet(text, &used);
+
+        if (sextet < 0 && (sextet != SECRET_SEXTET_BREAK || len == 0))
+            return 0;
+        if (sextet >= 0)
+            four[len++] = alphabet[sextet];
+        text = span_from(text, used);
+    }
+    return *sight_of(match, four_bytes(four)) & ~(unsigned)SIGHT_TEXT;
 }
 
 /* The last character, which holds only a part of the value's last byte, and the padding, when they end it. */
 static size_t base64_end(struct span text, size_t at)
 {
-    size_t end = at;
+    size_t end = at, used;
+    int sextet = secret_form_read_sextet(span_from(text, end), &used);
 
-    if (end < text.len && secret_form_sextet(text.ptr[end]) >= 0)
-        end++;
-    if (end < text.len && secret_form_sextet(text.ptr[end]) >= 0)
-        return at;
-    while (end < text.len && text.ptr[end] == '=' && end < at + 3)
-        end++;
+    if (sextet >= 0) {
+        end += used;
+        sextet = secret_form_read_sextet(span_from(text, end), &used);
+        if (sextet >= 0)
+            return at;
+    }
+    for (unsigned pads = 0; sextet == SECRET_SEXTET_PAD && pads < 2; pads++) {
+        end += used;
+        sextet = secret_form_read_sextet(span_from(text, end), &used);
+    }
     return end;
 }
 
@@ -392,71 +442,154 @@ static size_t base64_end(struct span text, size_t at)
 static void look_in_base64(const struct secret_match *match, struct span text, size_t at, unsigned lead,
                            struct secret_found *best)
 {
-    size_t begin = lead != 0 ? at - 1 : at, same, bits, end = at;
+    size_t begin = lead != 0 ? secret_form_sextet_before(text, at) : at, same, bits, end = at, used;
     struct reading reading;
-    uint32_t key;
+    struct span front;
+    uint32_t key = NO_KEY;
 
-    if (begin > at || secret_form_sextet(text.ptr[begin]) < 0)
+    if (begin == SIZE_MAX)
         return;
     reading_begin(&reading, SECRET_BASE64, span_from(text, begin), lead != 0 ? 6 - lead : 0);
-    key = look_up(match, &reading, &same);
+    front = reading_have(&reading, FRONT_BYTES);
+    if (is_front(match, front.ptr, front.len))
+        key = look_up(match, &reading, &same);
     strbuf_clear(&reading.decoded);
-    if (key == NO_KEY || match->keys[key].len < MIN_BASE64_BYTES)
+    if (key == NO_KEY || key_at(match, key).len < MIN_BASE64_BYTES)
         return;
-    bits = (size_t)match->keys[key].len * 8 - lead;
-    for (size_t left = bits / 6; left != 0; end++)
-        left -= secret_form_sextet(text.ptr[end]) >= 0;
-    if (bits % 6 != 0 || (end < text.len && text.ptr[end] == '='))
+    bits = key_at(match, key).len * 8 - lead;
+    for (size_t left = bits / 6; left != 0; end += used)
+        left -= secret_form_read_sextet(span_from(text, end), &used) >= 0;
+    if (bits % 6 != 0 || secret_form_read_sextet(span_from(text, end), &used) == SECRET_SEXTET_PAD)
         end = base64_end(text, end);
-    take_longer(best,
-                (struct secret_found){
-                    .at = at, .len = end - at, .value = match->keys[key].value, .form = SECRET_BASE64 });
+    take_longer(best, (struct secret_found){
+                          .at = at, .len = end - at, .value = match->keys[key], .form = SECRET_BASE64 });
 }
 
 /* --- find ---------------------------------------------------------------------------------------------- */
 
-static bool find_before(const struct secret_match *match, struct span text, size_t from, size_t until,
-                        struct secret_found *out_found)
+/* The places at which a key may begin when so near behind it stands what is spelled in another way: a bit of
+ * form in a byte for each of four places, the first one lowest. */
+static uint32_t places_of(const struct secret_match *match, char byte, enum secret_form form)
 {
-    size_t special_end = from; /* places before it may see something special */
-    unsigned forms;
+    static const uint32_t spread[16] = { 0x00000000, 0x01000000, 0x00010000, 0x01010000,
+                                         0x00000100, 0x01000100, 0x00010100, 0x01010100,
+                                         0x00000001, 0x01000001, 0x00010001, 0x01010001,
+                                         0x00000101, 0x01000101, 0x00010101, 0x01010101 };
 
-    if (match->count == 0 || text.len < SECRET_MATCH_MIN)
+    return spread[match->positions[(unsigned char)byte]] << form;
+}
+
+static uint32_t base64_places(struct span text, size_t at, char byte)
+{
+    bool is_break = byte == '\r' || byte == '\n';
+
+    if (is_break ? at == 0 || secret_form_sextet(text.ptr[at - 1]) < 0 : secret_form_sextet(byte) < 0)
+        return 0;
+    return UINT32_C(0x01010101) << SECRET_BASE64;
+}
+
+static uint32_t escape_places(const struct secret_match *match, struct span text, size_t at)
+{
+    struct span rest = span_from(text, at);
+    char unit[SECRET_FORM_UNIT];
+    uint32_t out = 0;
+    size_t len;
+
+    if (secret_form_read(SECRET_ESCAPED, rest, unit, &len) != 1) {
+        out = places_of(match, unit[0], SECRET_ESCAPED);
+        if (rest.ptr[1] != '\\' && rest.ptr[1] != 'u' && rest.ptr[1] != 'x') /* twice is the same */
+            return out | places_of(match, unit[0], SECRET_ESCAPED_TWICE) | base64_places(text, at, unit[0]);
+    }
+    if (secret_form_read(SECRET_ESCAPED_TWICE, rest, unit, &len) == 1)
+        return out;
+    return out | places_of(match, unit[0], SECRET_ESCAPED_TWICE) |
+           (len == 1 ? base64_places(text, at, unit[0]) : 0);
+}
+
+/* Of the four places whose first four bytes have in them what is special at at: the forms in which a key may
+ * begin there. Nearly always what an escape stands for begins no key. */
+static uint32_t forms_before(const struct secret_match *match, struct span text, size_t at)
+{
+    char unit[SECRET_FORM_UNIT], c = text.ptr[at];
+    enum secret_form form = c == '%' ? SECRET_PERCENT : c == '&' ? SECRET_HTML : SECRET_LATIN1;
+    uint32_t out;
+    size_t len;
+
+    if (c == '\r' || c == '\n')
+        return base64_places(text, at, c);
+    if (c == '+')
+        return places_of(match, ' ', SECRET_FORM);
+    if (c == '\\')
+        return escape_places(match, text, at);
+    if (secret_form_read(form, span_from(text, at), unit, &len) == 1)
+        return 0;
+    out = places_of(match, unit[0], form);
+    if (form == SECRET_PERCENT)
+        out |= places_of(match, unit[0], SECRET_FORM);
+    return len == 1 ? out | base64_places(text, at, unit[0]) : out;
+}
+
+/* forms: those in which the first four bytes are not what they look like. */
+static bool look_at_place(const struct secret_match *match, struct span text, size_t at, unsigned forms,
+                          struct secret_found *out_found)
+{
+    unsigned sights = *sight_of(match, four_bytes(text.ptr + at)), further = 0;
+    struct secret_found best = { .len = 0 };
+
+    if ((sights & SIGHT_TEXT) != 0)
+        further = look_raw(match, text, at, &best);
+    for (unsigned form = SECRET_RAW + 1; form < SECRET_BASE64; form++)
+        if ((further >> form & 1) != 0 ||
+            ((forms >> form & 1) != 0 && is_sighted(match, (enum secret_form)form, span_from(text, at))))
+            look_in_form(match, (enum secret_form)form, text, at, &best);
+    if ((forms >> SECRET_BASE64 & 1) != 0)
+        sights |= base64_sights(match, span_from(text, at));
+    if ((sights & SIGHT_BASE64) != 0)
+        look_in_base64(match, text, at, 0, &best);
+    if ((sights & SIGHT_BASE64_2) != 0)
+        look_in_base64(match, text, at, 2, &best);
+    if ((sights & SIGHT_BASE64_4) != 0)
+        look_in_base64(match, text, at, 4, &best);
+    *out_found = best;
+    return best.len != 0;
+}
+
+/* Whether no key begins at the four places from there on, whose last bytes are the seven that follow. */
+static bool are_four_clear(const struct secret_match *match, const char *text)
+{
+    const uint8_t *specials = secret_form_specials;
+    const unsigned char *next = (const unsigned char *)text + 3;
+
+    return (*sight_of(match, four_bytes(text)) | *sight_of(match, four_bytes(text + 1)) |
+            *sight_of(match, four_bytes(text + 2)) | *sight_of(match, four_bytes(text + 3)) |
+            specials[next[0]] | specials[next[1]] | specials[next[2]] | specials[next[3]]) == 0;
+}
+
+bool secret_match_find_before(const struct secret_match *match, struct span text, size_t from, size_t until,
+                              struct secret_found *out_found)
+{
+    uint32_t forms = 0; /* of at and the three places after it, a byte each */
+
+    if (match->count == 0 || text.len < SECRET_MATCH_MIN || from >= text.len)
         return false;
     if (until > text.len - SECRET_MATCH_MIN + 1)
         until = text.len - SECRET_MATCH_MIN + 1;
     for (size_t i = from; i < from + 3 && i < text.len; i++)
         if (secret_form_specials[(unsigned char)text.ptr[i]] != 0)
-            special_end = i + 1;
-    for (size_t at = from; at < until; at++) {
-        unsigned sights = *sight_of(match, four_bytes(text.ptr + at));
-        struct secret_found best;
+            forms |= forms_before(match, text, i) >> 8 * (3 - (i - from));
+    for (size_t at = from; at < until;) {
+        size_t end = at + 4;
 
-        if (secret_form_specials[(unsigned char)text.ptr[at + 3]] != 0)
-            special_end = at + 4;
-        if (sights == 0 && (at >= special_end || !is_possible(match, text.ptr + at)))
+        if (end <= until && forms == 0 && are_four_clear(match, text.ptr + at)) {
+            at = end;
             continue;
-        best.len = 0;
-        if (at < special_end) {
-            forms = 0;
-            for (size_t i = at; i < at + 4; i++)
-                forms |= secret_form_specials[(unsigned char)text.ptr[i]];
-            if ((sights & SIGHT_TEXT) != 0)
-                look_in_form(match, SECRET_RAW, text, at, &best);
-            if (is_possible(match, text.ptr + at))
-                look_with_care(match, text, at, forms, &best);
-        } else if ((sights & SIGHT_TEXT) != 0) {
-            look_in_forms(match, text, at, &best);
         }
-        if ((sights & SIGHT_BASE64) != 0)
-            look_in_base64(match, text, at, 0, &best);
-        if ((sights & SIGHT_BASE64_2) != 0 && at != 0)
-            look_in_base64(match, text, at, 2, &best);
-        if ((sights & SIGHT_BASE64_4) != 0 && at != 0)
-            look_in_base64(match, text, at, 4, &best);
-        if (best.len != 0) {
-            *out_found = best;
-            return true;
+        for (; at < end && at < until; at++, forms >>= 8) {
+            if (secret_form_specials[(unsigned char)text.ptr[at + 3]] != 0)
+                forms |= forms_before(match, text, at + 3);
+            if (((forms & 0xff) != 0 || *sight_of(match, four_bytes(text.ptr + at)) != 0) &&
+                look_at_place(match, text, at, forms & 0xff, out_found))
+                return true;
         }
     }
     return false;
@@ -465,88 +598,5 @@ static bool find_before(const struct secret_match *match, struct span text, size
 bool secret_match_find(const struct secret_match *match, struct span text, size_t from,
                        struct secret_found *out_found)
 {
-    return find_before(match, text, from, SIZE_MAX, out_found);
-}
-
-/* --- in pieces ----------------------------------------------------------------------------------------- */
-
-/* Moving what is kept to the front must be rare. */
-#define SCAN_BYTES (256 * 1024)
-
-struct secret_scan {
-    const struct secret_match *match;
-    const struct secret_scan_events *events;
-    void *self;
-    struct strbuf held;
-    size_t done;     /* of held: told already, but for one byte that base64 looks back to */
-    uint64_t before; /* bytes that came before held */
-    size_t reach;    /* the most text that a value may take, with what ends base64 */
-};
-
-struct secret_scan *secret_scan_new(const struct secret_match *match, const struct secret_scan_events *events,
-                                    void *self)
-{
-    struct secret_scan *scan = mem_new(struct secret_scan);
-
-    scan->match = match;
-    scan->events = events;
-    scan->self = self;
-    scan->reach = match->longest * SECRET_FORM_MAX_SPREAD + 4;
-    return scan;
-}
-
-void secret_scan_free(struct secret_scan *scan)
-{
-    if (scan == NULL)
-        return;
-    strbuf_clear(&scan->held);
-    mem_free(scan);
-}
-
-static void tell_text(struct secret_scan *scan, size_t until)
-{
-    if (scan->events->on_text != NULL && until > scan->done)
-        scan->events->on_text(scan->self, span_sub(strbuf_span(&scan->held), scan->done, until - scan->done));
-    scan->done = until > scan->done ? until : scan->done;
-}
-
-/* Looks at all places before until. */
-static bool scan_until(struct secret_scan *scan, size_t until)
-{
-    struct span text = strbuf_span(&scan->held);
-    struct secret_found found;
-
-    while (scan->done < until && find_before(scan->match, text, scan->done, until, &found)) {
-        tell_text(scan, found.at);
-        scan->done = found.at + found.len;
-        if (!scan->events->on_found(scan->self, scan->before + found.at, span_sub(text, found.at, found.len),
-                                    found.value, found.form))
-            return false;
-    }
-    tell_text(scan, until);
-    if (scan->done > 1) {
-        scan->before += scan->done - 1;
-        strbuf_drop_front(&scan->held, scan->done - 1);
-        scan->done = 1;
-    }
-    return true;
-}
-
-bool secret_scan_feed(struct secret_scan *scan, struct span bytes)
-{
-    while (bytes.len != 0) {
-        size_t room = scan->reach * 2 + SCAN_BYTES - scan->held.len;
-        size_t len = bytes.len < room ? bytes.len : room;
-
-        strbuf_add(&scan->held, span_sub(bytes, 0, len));
-        bytes = span_from(bytes, len);
-        if (scan->held.len == scan->reach * 2 + SCAN_BYTES && !scan_until(scan, scan->held.len - scan->reach))
-            return false;
-    }
-    return true;
-}
-
-bool secret_scan_finish(struct secret_scan *scan)
-{
-    return scan_until(scan, scan->held.len);
+    return secret_match_find_before(match, text, from, SIZE_MAX, out_found);
 }

@@ -3,14 +3,16 @@
  * A value is found as it is, percent-encoded (any bytes of it, either case of hexadecimal), form-encoded ('+'
  * for a blank), with backslash escapes (JSON's, also JSON inside JSON, JavaScript's and bash's $'...'), with
  * HTML's entities, as ISO 8859-1 turned into UTF-8, and inside base64 or base64url at any of the three
- * alignments.
+ * alignments, also where that is in lines, percent-encoded or escaped itself.
  *
  * How: the values are sorted once. Each place in the text is asked a table of hashes of four bytes whether
- * any value could begin there, in plain text or in base64; the few places that pass are decoded as far as
- * needed and looked up by binary search. Spellings need no entries of their own, so a value costs 24 bytes
- * here, and an automaton over all spellings of a thousand JWTs would not fit in memory. Text without
- * matches takes 5 to 10 nanoseconds a byte, and more with tens of thousands of values. The worst text for
- * the worst values costs a comparison with all of the longest value at each place.
+ * any value could begin there, in plain text or in base64. What is special in some spelling is decoded once:
+ * mostly no value has the byte that it stands for so near its beginning. The few places that pass are decoded
+ * as far as needed, asked a second table for six bytes, and looked up by binary search. Spellings need no
+ * entries of their own, so a value costs 8 bytes here and what is left of the tables' 16 KiB to 20 MiB; an
+ * automaton over all spellings of a thousand JWTs would not fit in memory. Text without matches takes about a
+ * nanosecond a byte, and more with tens of thousands of values. The worst text for the worst values costs a
+ * comparison with all of the longest value at each place.
  *
  * Threads: immutable once made; a secret_scan is its owner's. */
 #ifndef WEIR_CAPTURE_EXPORT_SECRET_MATCH_H
@@ -30,8 +32,8 @@
 
 struct secret_match;
 
-/* values are borrowed and must outlive the result; each has SECRET_MATCH_MIN to SECRET_MATCH_MAX bytes. Of
- * equal ones the first counts. */
+/* values are borrowed and must outlive the result; each has SECRET_MATCH_MIN to SECRET_MATCH_MAX bytes, or
+ * none: then it is not looked for. Of equal ones the first counts. */
 struct secret_match *secret_match_new(const struct span *values, size_t count);
 void secret_match_free(struct secret_match *match); /* NULL is fine */
 
@@ -44,21 +46,9 @@ struct secret_found {
  * characters that are made of the value alone. */
 bool secret_match_find(const struct secret_match *match, struct span text, size_t from,
                        struct secret_found *out_found);
-
-/* The same over text that comes in pieces: what could be the beginning of a value is kept until more comes,
- * twice what the longest value may take, and 256 KiB. */
-struct secret_scan;
-/* on_text and on_found are called in order and together give all bytes once; on_text may be NULL. at is
- * counted from the beginning; spelled is borrowed for the call. on_found returns false to stop. */
-struct secret_scan_events {
-    void (*on_text)(void *self, struct span text);
-    bool (*on_found)(void *self, uint64_t at, struct span spelled, size_t value, enum secret_form form);
-};
-struct secret_scan *secret_scan_new(const struct secret_match *match, const struct secret_scan_events *events,
-                                    void *self);
-void secret_scan_free(struct secret_scan *scan); /* NULL is fine */
-/* False: on_found stopped it. */
-bool secret_scan_feed(struct secret_scan *scan, struct span bytes);
-bool secret_scan_finish(struct secret_scan *scan);
+/* The same for places before until alone. */
+bool secret_match_find_before(const struct secret_match *match, struct span text, size_t from, size_t until,
+                              struct secret_found *out_found);
+size_t secret_match_longest(const struct secret_match *match); /* bytes of a value; 0: there is none */
 
 #endif

@@ -24,91 +24,102 @@ static void fold(struct span name, struct folded *out)
 enum where { ANYWHERE, WHOLE, AT_END };
 
 static const struct name_rule {
-    const char *word;
+    struct span word;
     enum where where;
     enum secret_kind kind;
 } name_rules[] = {
-    { "passw", ANYWHERE, SECRET_PASSWORD },
-    { "passphrase", ANYWHERE, SECRET_PASSWORD },
-    { "pwd", AT_END, SECRET_PASSWORD },
-    { "pass", WHOLE, SECRET_PASSWORD },
-    { "apikey", ANYWHERE, SECRET_KEY },
-    { "accesskey", ANYWHERE, SECRET_KEY },
-    { "privatekey", ANYWHERE, SECRET_KEY },
-    { "subscriptionkey", ANYWHERE, SECRET_KEY },
-    { "secretkey", ANYWHERE, SECRET_KEY },
-    { "key", WHOLE, SECRET_KEY },
-    { "token", ANYWHERE, SECRET_TOKEN },
-    { "secret", ANYWHERE, SECRET_TOKEN },
-    { "session", ANYWHERE, SECRET_TOKEN },
-    { "signature", ANYWHERE, SECRET_SIGNATURE },
-    { "sig", WHOLE, SECRET_SIGNATURE },
-    { "csrf", ANYWHERE, SECRET_TOKEN },
-    { "xsrf", ANYWHERE, SECRET_TOKEN },
-    { "clientassertion", WHOLE, SECRET_TOKEN },
-    { "assertion", WHOLE, SECRET_TOKEN },
-    { "samlresponse", WHOLE, SECRET_TOKEN },
-    { "samlrequest", WHOLE, SECRET_TOKEN },
-    { "authorization", ANYWHERE, SECRET_TOKEN },
-    { "credential", ANYWHERE, SECRET_TOKEN },
-    { "credentials", WHOLE, SECRET_TOKEN },
-    { "jwt", ANYWHERE, SECRET_TOKEN },
-    { "bearer", ANYWHERE, SECRET_TOKEN },
-    { "sid", WHOLE, SECRET_TOKEN },
-    { "sessid", AT_END, SECRET_TOKEN },
-    { "code", WHOLE, SECRET_TOKEN },
-    { "codeverifier", WHOLE, SECRET_TOKEN },
-    { "otp", AT_END, SECRET_PIN },
-    { "otpcode", WHOLE, SECRET_PIN },
-    { "mfa", WHOLE, SECRET_PIN },
-    { "mfacode", WHOLE, SECRET_PIN },
-    { "totp", WHOLE, SECRET_PIN },
-    { "pin", WHOLE, SECRET_PIN },
-    { "pincode", WHOLE, SECRET_PIN },
-    { "cvv", WHOLE, SECRET_PIN },
-    { "cvc", WHOLE, SECRET_PIN },
-    { "securitycode", WHOLE, SECRET_PIN },
+    { SPAN("passw"), ANYWHERE, SECRET_PASSWORD },
+    { SPAN("passphrase"), ANYWHERE, SECRET_PASSWORD },
+    { SPAN("pwd"), AT_END, SECRET_PASSWORD },
+    { SPAN("pass"), WHOLE, SECRET_PASSWORD },
+    { SPAN("apikey"), ANYWHERE, SECRET_KEY },
+    { SPAN("accesskey"), ANYWHERE, SECRET_KEY },
+    { SPAN("privatekey"), ANYWHERE, SECRET_KEY },
+    { SPAN("subscriptionkey"), ANYWHERE, SECRET_KEY },
+    { SPAN("secretkey"), ANYWHERE, SECRET_KEY },
+    { SPAN("key"), WHOLE, SECRET_KEY },
+    { SPAN("token"), ANYWHERE, SECRET_TOKEN },
+    { SPAN("secret"), ANYWHERE, SECRET_TOKEN },
+    { SPAN("session"), ANYWHERE, SECRET_TOKEN },
+    { SPAN("signature"), ANYWHERE, SECRET_SIGNATURE },
+    { SPAN("sig"), WHOLE, SECRET_SIGNATURE },
+    { SPAN("csrf"), ANYWHERE, SECRET_TOKEN },
+    { SPAN("xsrf"), ANYWHERE, SECRET_TOKEN },
+    { SPAN("clientassertion"), WHOLE, SECRET_TOKEN },
+    { SPAN("assertion"), WHOLE, SECRET_TOKEN },
+    { SPAN("samlresponse"), WHOLE, SECRET_TOKEN },
+    { SPAN("samlrequest"), WHOLE, SECRET_TOKEN },
+    { SPAN("authorization"), ANYWHERE, SECRET_TOKEN },
+    { SPAN("credential"), ANYWHERE, SECRET_TOKEN },
+    { SPAN("credentials"), WHOLE, SECRET_TOKEN },
+    { SPAN("jwt"), ANYWHERE, SECRET_TOKEN },
+    { SPAN("bearer"), ANYWHERE, SECRET_TOKEN },
+    { SPAN("sid"), WHOLE, SECRET_TOKEN },
+    { SPAN("sessid"), AT_END, SECRET_TOKEN },
+    { SPAN("code"), WHOLE, SECRET_TOKEN },
+    { SPAN("codeverifier"), WHOLE, SECRET_TOKEN },
+    { SPAN("otp"), AT_END, SECRET_PIN },
+    { SPAN("otpcode"), WHOLE, SECRET_PIN },
+    { SPAN("mfa"), WHOLE, SECRET_PIN },
+    { SPAN("mfacode"), WHOLE, SECRET_PIN },
+    { SPAN("totp"), WHOLE, SECRET_PIN },
+    { SPAN("pin"), WHOLE, SECRET_PIN },
+    { SPAN("pincode"), WHOLE, SECRET_PIN },
+    { SPAN("cvv"), WHOLE, SECRET_PIN },
+    { SPAN("cvc"), WHOLE, SECRET_PIN },
+    { SPAN("securitycode"), WHOLE, SECRET_PIN },
 };
 
 /* What a name that speaks of a secret says about it instead of being it. */
-static const char *const about[] = {
-    "type",      "name",     "expires", "expiresin", "expiresat", "expiry",      "expiration", "expired",
-    "count",     "limit",    "length",  "url",       "uri",       "endpoint",    "algorithm",  "method",
-    "alg",       "version",  "enabled", "required",  "ttl",       "lifetime",    "field",      "policy",
-    "status",    "duration", "timeout", "hint",      "label",     "placeholder", "strength",   "createdat",
-    "updatedat", "issuedat", "scope",   "scopes",    "usage",     "tokens",      "message",    "error",
-    "headers",   "maxage",   "rules",   "supported",
+static const struct span about[] = {
+    SPAN("type"),     SPAN("name"),       SPAN("expires"),   SPAN("expiresin"), SPAN("expiresat"),
+    SPAN("expiry"),   SPAN("expiration"), SPAN("expired"),   SPAN("count"),     SPAN("limit"),
+    SPAN("length"),   SPAN("url"),        SPAN("uri"),       SPAN("endpoint"),  SPAN("algorithm"),
+    SPAN("method"),   SPAN("alg"),        SPAN("version"),   SPAN("enabled"),   SPAN("required"),
+    SPAN("ttl"),      SPAN("lifetime"),   SPAN("field"),     SPAN("policy"),    SPAN("status"),
+    SPAN("duration"), SPAN("timeout"),    SPAN("hint"),      SPAN("label"),     SPAN("placeholder"),
+    SPAN("strength"), SPAN("createdat"),  SPAN("updatedat"), SPAN("issuedat"),  SPAN("scope"),
+    SPAN("scopes"),   SPAN("usage"),      SPAN("tokens"),    SPAN("message"),   SPAN("error"),
+    SPAN("headers"),  SPAN("maxage"),     SPAN("rules"),     SPAN("supported"),
 };
-
-static bool ends_with(const struct folded *name, const char *word)
-{
-    return span_ends(span_make(name->text, name->len), span_of(word));
-}
 
 static bool is_beginning(const struct folded *name, size_t at, const struct name_rule *rule)
 {
-    size_t len = strlen(rule->word);
+    size_t len = rule->word.len;
 
-    return name->len - at >= len && memcmp(name->text + at, rule->word, len) == 0 &&
+    return name->len - at >= len && memcmp(name->text + at, rule->word.ptr, len) == 0 &&
            (rule->where == ANYWHERE || (at + len == name->len && (rule->where == AT_END || at == 0)));
 }
 
-/* The first rule that takes the name. Every leaf of every body comes here: most names have no letter that a
- * word could begin with where it would matter. */
+#define L(letter) (1u << ((letter) - 'a'))
+
+/* The first rule that takes the name. Every leaf of every body comes here, and most names have no two letters
+ * that a word begins with. */
 static const struct name_rule *find_rule(const struct folded *name)
 {
-    static const bool begins[256] = {
-        ['p'] = true, ['a'] = true, ['s'] = true, ['t'] = true, ['k'] = true, ['c'] = true,
-        ['x'] = true, ['j'] = true, ['b'] = true, ['o'] = true, ['m'] = true
+    static const uint32_t seconds[256] = { /* of each first letter of a word */
+                                           ['a'] = L('p') | L('c') | L('s') | L('u'),
+                                           ['b'] = L('e'),
+                                           ['c'] = L('s') | L('l') | L('r') | L('o') | L('v'),
+                                           ['j'] = L('w'),
+                                           ['k'] = L('e'),
+                                           ['m'] = L('f'),
+                                           ['o'] = L('t'),
+                                           ['p'] = L('a') | L('w') | L('r') | L('i'),
+                                           ['s'] = L('u') | L('e') | L('i') | L('a'),
+                                           ['t'] = L('o'),
+                                           ['x'] = L('s')
     };
     const size_t count = sizeof(name_rules) / sizeof(name_rules[0]);
     size_t best = count;
 
-    for (size_t at = 0; at < name->len; at++) {
-        if (!begins[(unsigned char)name->text[at]])
+    for (size_t at = 0; at + 1 < name->len; at++) {
+        char second = name->text[at + 1];
+
+        if (second < 'a' || (seconds[(unsigned char)name->text[at]] & L(second)) == 0)
             continue;
         for (size_t i = 0; i < best; i++)
-            if (name_rules[i].word[0] == name->text[at] && is_beginning(name, at, &name_rules[i]))
+            if (name_rules[i].word.ptr[0] == name->text[at] && is_beginning(name, at, &name_rules[i]))
                 best = i;
     }
     return best < count ? &name_rules[best] : NULL;
@@ -117,7 +128,7 @@ static const struct name_rule *find_rule(const struct folded *name)
 static bool is_about(const struct folded *name)
 {
     for (size_t i = 0; i < sizeof(about) / sizeof(about[0]); i++)
-        if (ends_with(name, about[i]))
+        if (span_ends(span_make(name->text, name->len), about[i]))
             return true;
     return false;
 }
@@ -229,7 +240,7 @@ static bool judge_name(const struct secret_text *text, const struct secret_leaf 
     *out_kind = rule->kind;
     if (leaf->place == SECRET_PLACE_FIELD && rule->where == WHOLE && rule->kind == SECRET_KEY)
         return false; /* "Key: value" is no way to send one */
-    if (strcmp(rule->word, "code") == 0)
+    if (span_eq(rule->word, SPAN("code")))
         return is_grant(text, leaf);
     if (rule->where == WHOLE && rule->kind == SECRET_KEY) /* of a map, an object, an i18n text; of an API? */
         return leaf->place == SECRET_PLACE_PAIR && leaf->value.len >= 16;
@@ -437,14 +448,29 @@ static size_t card_len(struct span text, char before, char before_that)
                                                                                                          : 0;
 }
 
+/* Whether anything that is looked for begins with these two. A bit for each first byte, or the digits. */
+static inline bool is_possible(const char *two)
+{
+    enum { E = 1, DASH = 2, DIGITS = 4, A = 8, G = 16, X = 32, S = 64, R = 128 };
+    enum { P = 256, N = 512, Y = 1024, D = 2048, BIG_S = 4096 };
+    static const uint16_t firsts[256] = {
+        ['e'] = E,      ['-'] = DASH, ['2'] = DIGITS, ['3'] = DIGITS, ['4'] = DIGITS, ['5'] = DIGITS,
+        ['6'] = DIGITS, ['A'] = A,    ['g'] = G,      ['x'] = X,      ['s'] = S,      ['r'] = R,
+        ['P'] = P,      ['n'] = N,    ['y'] = Y,      ['d'] = D,      ['S'] = BIG_S
+    };
+    static const uint16_t seconds[256] = {
+        ['y'] = E,      ['-'] = DASH,   ['0'] = DIGITS, ['1'] = DIGITS, ['2'] = DIGITS, ['3'] = DIGITS,
+        ['4'] = DIGITS, ['5'] = DIGITS, ['6'] = DIGITS, ['7'] = DIGITS, ['8'] = DIGITS, ['9'] = DIGITS,
+        ['K'] = A,      ['S'] = A,      ['I'] = A,      ['h'] = G | S,  ['i'] = G,      ['l'] = G,
+        ['o'] = X | D,  ['k'] = S | R,  ['M'] = P,      ['p'] = N,      ['a'] = Y,      ['G'] = BIG_S
+    };
+
+    return (firsts[(unsigned char)two[0]] & seconds[(unsigned char)two[1]]) != 0;
+}
+
 bool secret_rules_look(struct span text, size_t from, struct secret_look *out_look)
 {
-    for (size_t at = from; at < text.len; at++) {
-        static const bool begins[256] = {
-            ['e'] = true, ['-'] = true, ['2'] = true, ['3'] = true, ['4'] = true, ['5'] = true,
-            ['6'] = true, ['A'] = true, ['g'] = true, ['x'] = true, ['s'] = true, ['r'] = true,
-            ['P'] = true, ['n'] = true, ['y'] = true, ['d'] = true, ['S'] = true
-        };
+    for (size_t at = from; at + 1 < text.len; at++) {
         char c = text.ptr[at], before = at != 0 ? text.ptr[at - 1] : ' ';
         struct span rest;
         const char *name = NULL;
@@ -452,7 +478,7 @@ bool secret_rules_look(struct span text, size_t from, struct secret_look *out_lo
         size_t len = 0;
 
         /* An escape ends in a letter: "\nghp_..." */
-        if (!begins[(unsigned char)c] ||
+        if (!is_possible(text.ptr + at) ||
             (is_word(before) &&
              !(at >= 2 && (text.ptr[at - 2] == '\\' || (at >= 3 && text.ptr[at - 3] == '%')))))
             continue;

@@ -2,6 +2,7 @@
  * scan is fed, of a place its piece is told once. */
 #include "capture/export/secret_stream.h"
 
+#include "capture/export/secret_scan.h"
 #include "proxy/base/mem.h"
 
 struct streaming {

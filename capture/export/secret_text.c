@@ -28,17 +28,29 @@ static bool is_json(struct span text)
     return text.len > 1 && (text.ptr[0] == '{' || text.ptr[0] == '[');
 }
 
+static bool is_url(struct span text)
+{
+    size_t colon;
+
+    while ((colon = span_find(text, ':')) < text.len) {
+        text = span_from(text, colon + 1);
+        if (span_starts(text, SPAN("//")))
+            return true;
+    }
+    return false;
+}
+
 /* A value that is text with names itself. */
 static void walk_inner(const struct walk *walk, const struct secret_leaf *leaf)
 {
     struct walk inner = { .each = walk->each, .self = walk->self, .inner = walk->inner + 1 };
 
-    if (inner.inner > MAX_INNER)
+    if (inner.inner > MAX_INNER || leaf->place == SECRET_PLACE_NUMBER)
         return;
     inner.is_shifted = walk->is_shifted || leaf->value.ptr != leaf->spelled.ptr;
     if (is_json(leaf->value))
         walk_json(&inner, leaf->value);
-    else if (memmem(leaf->value.ptr, leaf->value.len, "://", 3) != NULL)
+    else if (is_url(leaf->value))
         walk_url(&inner, leaf->value);
 }
 
@@ -50,22 +62,35 @@ static void tell(const struct walk *walk, struct secret_leaf leaf)
     walk_inner(walk, &leaf);
 }
 
+/* How much of text stands for itself. */
+static size_t plain_front(enum secret_form form, struct span text)
+{
+    size_t len = 0;
+
+    if (form == SECRET_ESCAPED)
+        return span_find(text, '\\');
+    while (len < text.len && (secret_form_specials[(unsigned char)text.ptr[len]] >> form & 1) == 0)
+        len++;
+    return len;
+}
+
 /* Decoded where that makes a difference: borrowed from text or from buf. */
 static struct span decoded(enum secret_form form, struct span text, struct strbuf *buf)
 {
     char unit[SECRET_FORM_UNIT];
-    size_t special = 0, len;
+    size_t plain = plain_front(form, text), len;
 
-    while (special < text.len && (secret_form_specials[(unsigned char)text.ptr[special]] >> form & 1) == 0)
-        special++;
-    if (special == text.len)
+    if (plain == text.len)
         return text;
     strbuf_reset(buf);
-    strbuf_add(buf, span_sub(text, 0, special));
-    text = span_from(text, special);
     while (text.len != 0) {
-        text = span_from(text, secret_form_read(form, text, unit, &len));
-        strbuf_add(buf, span_make(unit, len));
+        strbuf_add(buf, span_sub(text, 0, plain));
+        text = span_from(text, plain);
+        if (text.len != 0) {
+            text = span_from(text, secret_form_read(form, text, unit, &len));
+            strbuf_add(buf, span_make(unit, len));
+        }
+        plain = plain_front(form, text);
     }
     return strbuf_span(buf);
 }
@@ -137,11 +162,31 @@ static size_t skip_blanks(struct span text, size_t at)
     return at;
 }
 
-/* Behind the quote that ends the string whose first character is at. */
+#define EACH_BYTE(c) (UINT64_C(0x0101010101010101) * (unsigned char)(c))
+
+/* Whether some of eight bytes is 0. */
+static bool has_zero(uint64_t eight)
+{
+    return ((eight - EACH_BYTE(1)) & ~eight & EACH_BYTE(0x80)) != 0;
+}
+
+/* Where the quote is that ends the string whose first character is at. */
 static size_t string_end(struct span text, size_t at)
 {
-    while (at < text.len && text.ptr[at] != '"')
-        at += text.ptr[at] == '\\' ? 2 : 1;
+    uint64_t eight;
+
+    while (at < text.len && text.ptr[at] != '"') {
+        if (text.ptr[at] == '\\') {
+            at += 2;
+            continue;
+        }
+        at++;
+        for (; text.len - at >= sizeof eight; at += sizeof eight) {
+            memcpy(&eight, text.ptr + at, sizeof eight);
+            if (has_zero(eight ^ EACH_BYTE('"')) || has_zero(eight ^ EACH_BYTE('\\')))
+                break;
+        }
+    }
     return at < text.len ? at : text.len;
 }
 

@@ -39,7 +39,7 @@ struct secrets {
     size_t slot_cap;
     struct secret_patterns *patterns;
     struct secret_match *match; /* NULL: not sealed */
-    uint32_t *of_match;         /* entry of each value of the match */
+    struct span *searched;      /* values of entries that match looks for; else empty */
     struct spelling *spellings;
     size_t spelling_count;
     struct taken_name *names;
@@ -77,7 +77,7 @@ void secrets_free(struct secrets *secrets)
     }
     secret_patterns_free(secrets->patterns);
     secret_match_free(secrets->match);
-    mem_free(secrets->of_match);
+    mem_free(secrets->searched);
     mem_free(secrets->entries);
     mem_free(secrets->slots);
     mem_free(secrets);
@@ -390,18 +390,11 @@ bool secrets_collect(struct secrets *secrets, const struct export_source *source
 
 void secrets_seal(struct secrets *secrets, bool (*is_taken)(void *self, const char *name), void *self)
 {
-    struct span *values = mem_array(struct span, secrets->count + 1);
-    size_t count = 0;
-
-    secrets->of_match = mem_array(uint32_t, secrets->count + 1);
-    for (size_t i = 0; i < secrets->count; i++) {
-        if (!secrets->entries[i].secret.is_everywhere)
-            continue;
-        secrets->of_match[count] = (uint32_t)i;
-        values[count++] = secrets->entries[i].secret.value;
-    }
-    secrets->match = secret_match_new(values, count);
-    mem_free(values);
+    secrets->searched = mem_array(struct span, secrets->count + 1);
+    for (size_t i = 0; i < secrets->count; i++)
+        if (secrets->entries[i].secret.is_everywhere)
+            secrets->searched[i] = secrets->entries[i].secret.value;
+    secrets->match = secret_match_new(secrets->searched, secrets->count);
     secrets->is_taken = is_taken;
     secrets->is_taken_self = self;
     for (size_t i = 0; i < secrets->count; i++) {
@@ -430,7 +423,7 @@ const struct secret_match *secrets_match(const struct secrets *secrets)
 
 const struct secret *secrets_of_match(const struct secrets *secrets, size_t value)
 {
-    return &secrets->entries[secrets->of_match[value]].secret;
+    return &secrets->entries[value].secret;
 }
 
 const struct secret *secrets_find(const struct secrets *secrets, struct span value)

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "capture/export/secret_match.h"
+#include "capture/export/secret_scan.h"
 #include "proxy/base/base64.h"
 #include "proxy/base/mem.h"
 #include "proxy/base/strbuf.h"
@@ -78,6 +78,79 @@ static void base64_is_found_at_every_alignment(void **state)
         }
     }
     secret_match_free(match);
+}
+
+static void base64_is_found_in_spellings_of_its_own(void **state)
+{
+    /* In base64: "dG9r/j5+dmFsdWU/P34=", and behind "a": "YXRva/4+fnZhbHVlPz9+". */
+    const char *v = "tok\xfe>~value?\?~";
+
+    (void)state;
+    expect(v, SPAN("t=dG9r%2Fj5%2BdmFsdWU%2fP34%3D&"), "dG9r%2Fj5%2BdmFsdWU%2fP34%3D", SECRET_BASE64);
+    expect(v, SPAN("\"YXRva\\/4+fnZhbHVlPz9+\""), "Rva\\/4+fnZhbHVlPz9+", SECRET_BASE64);
+    expect(v, SPAN("dG9r\\u002fj5\\u002BdmFsdWU\\u002FP34\\u003d"),
+           "dG9r\\u002fj5\\u002BdmFsdWU\\u002FP34\\u003d", SECRET_BASE64);
+    expect(v, SPAN("d\r\nG9r/j5+dm\r\nFsdWU/P34="), "d\r\nG9r/j5+dm\r\nFsdWU/P34=", SECRET_BASE64);
+    expect(v, SPAN("\"dG9\\nr/j5+dmFsd\\nWU/P34=\""), "dG9\\nr/j5+dmFsd\\nWU/P34=", SECRET_BASE64);
+    expect(v, SPAN("'dG9r&#x2F;j5&#43;dmFsdWU/P34&#x3D;'"), "dG9r&#x2F;j5&#43;dmFsdWU/P34&#x3D;",
+           SECRET_BASE64);
+    /* Its first bits are in what is before it, a "%2B" or "1". */
+    expect("token-0123456789abcdef", SPAN("%2B3Rva2VuLTAxMjM0NTY3ODlhYmNkZWY="),
+           "Rva2VuLTAxMjM0NTY3ODlhYmNkZWY=", SECRET_BASE64);
+    expect("token-0123456789abcdef", SPAN("%2B%2F10b2tlbi0wMTIzNDU2Nzg5YWJjZGVm"),
+           "0b2tlbi0wMTIzNDU2Nzg5YWJjZGVm", SECRET_BASE64);
+}
+
+/* What is special in one spelling may stand for itself in another. */
+static void specials_of_other_spellings_hide_nothing(void **state)
+{
+    (void)state;
+    expect("p%ssw0rd\"x", SPAN("{\"p\":\"p%ssw0rd\\\"x\"}"), "p%ssw0rd\\\"x", SECRET_ESCAPED);
+    expect("a&b+c%d'e", SPAN("a&b+c%25d'e"), "a&b+c%25d'e", SECRET_PERCENT);
+    expect("a&b\\c<d", SPAN("a&amp;b\\c&lt;d"), "a&amp;b\\c&lt;d", SECRET_HTML);
+    expect("+&%\\\"12", SPAN("%2b&%\\\"12"), "%2b&%\\\"12", SECRET_PERCENT);
+    expect("a\xc3\xbc\"b1", SPAN("a\xc3\xbc\\\"b1"), "a\xc3\xbc\\\"b1", SECRET_ESCAPED);
+}
+
+/* Values of a few bytes that are special, spelled at random: each is found where it was put. */
+static void no_place_is_passed_over(void **state)
+{
+    static const char letters[] = "ab%+&\\\"/<c\xc3\xa9=-";
+    uint32_t random = 12345;
+
+    (void)state;
+    for (unsigned round = 0; round < 20000; round++) {
+        char value[10];
+        struct span values[] = { span_make(value, 4) };
+        struct strbuf text = STRBUF_EMPTY;
+        struct secret_match *match;
+        struct secret_found found;
+        enum secret_form form = (enum secret_form)(round % 3);
+        size_t put;
+
+        for (size_t i = 0; i < sizeof value; i++) {
+            random = random * 1664525 + 1013904223;
+            value[i] = letters[(random >> 24) % (sizeof letters - 1)];
+        }
+        values[0].len = 4 + (random >> 8) % 7;
+        strbuf_add(&text, span_sub(SPAN("xyzxyzxyz"), 0, (random >> 16) % 9));
+        put = text.len;
+        for (size_t i = 0; i < values[0].len; i++) {
+            random = random * 1664525 + 1013904223;
+            if (form == SECRET_PERCENT && (value[i] == '%' || random >> 31 != 0))
+                strbuf_printf(&text, "%%%02x", (unsigned char)value[i]);
+            else if (form == SECRET_FORM && (value[i] == '\\' || value[i] == '"'))
+                strbuf_printf(&text, "\\%c", value[i]);
+            else
+                strbuf_add_char(&text, value[i]);
+        }
+        strbuf_add_str(&text, "xyz");
+        match = secret_match_new(values, 1);
+        if (!secret_match_find(match, strbuf_span(&text), 0, &found) || found.at > put)
+            fail_msg("round %u: %.*s is not found in %s", round, SPAN_ARG(values[0]), strbuf_text(&text));
+        secret_match_free(match);
+        strbuf_clear(&text);
+    }
 }
 
 static void the_leftmost_and_then_the_longest_is_found(void **state)
@@ -170,6 +243,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_value_is_found_in_every_spelling),
         cmocka_unit_test(base64_is_found_at_every_alignment),
+        cmocka_unit_test(base64_is_found_in_spellings_of_its_own),
+        cmocka_unit_test(specials_of_other_spellings_hide_nothing),
+        cmocka_unit_test(no_place_is_passed_over),
         cmocka_unit_test(the_leftmost_and_then_the_longest_is_found),
         cmocka_unit_test(pieces_give_what_the_whole_gives),
         cmocka_unit_test(no_values_are_nowhere),

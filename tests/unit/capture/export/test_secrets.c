@@ -182,6 +182,99 @@ static void what_is_masked_is_still_json(void **state)
     fake_source_free(fake);
 }
 
+static size_t count_in(enum secret_text_kind kind, const char *value)
+{
+    struct secrets *secrets = secrets_new();
+    struct secret_text text = { .kind = kind, .text = span_of(value) };
+    struct err err;
+    size_t count;
+
+    assert_true(secrets_add_text(secrets, &text, &err));
+    count = secrets_count(secrets);
+    secrets_free(secrets);
+    return count;
+}
+
+static void every_name_of_a_secret_is_known(void **state)
+{
+    static const char *const names[] = {
+        "password",
+        "user[passwd]",
+        "passPhrase",
+        "pwd",
+        "pass",
+        "api_key",
+        "AWSAccessKeyId",
+        "private-key",
+        "secret_key",
+        "key",
+        "access_token",
+        "client_secret",
+        "session_id",
+        "sig",
+        "X-Amz-Signature",
+        "_csrf",
+        "XSRF-TOKEN",
+        "client_assertion",
+        "assertion",
+        "SAMLResponse",
+        "SAMLRequest",
+        "authorization",
+        "credentials",
+        "jwt",
+        "bearer",
+        "sid",
+        "PHPSESSID",
+        "code",
+        "codeVerifier",
+        "otp",
+        "mfa",
+        "otp_code",
+        "mfa-code",
+        "totp",
+        "pin",
+        "pinCode",
+        "cvv",
+        "cvc",
+        "securityCode",
+        "userPwd",
+        "credential",
+        "subscription-key",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        char *query = mem_printf("a=b&%s=Abc123-def456-XYZ&c=d", names[i]);
+
+        if (count_in(SECRET_TEXT_QUERY, query) != 1)
+            fail_msg("%s", names[i]);
+        mem_free(query);
+    }
+    assert_int_equal(count_in(SECRET_TEXT_QUERY, "name=Abc123-def456-XYZ&token_type=Abc123-def456-XYZ"), 0);
+}
+
+static void every_known_token_is_seen_by_what_it_looks_like(void **state)
+{
+    static const char *const fronts[] = {
+        "AKIA",  "ASIA",  "ghp_",   "gho_",  "ghu_",    "ghs_",     "ghr_",     "github_pat_", "glpat-",
+        "xoxa-", "xoxb-", "xoxp-",  "xoxr-", "xoxs-",   "sk_live_", "rk_live_", "sk_test_",    "sk-",
+        "AIza",  "PMAK-", "shpat_", "npm_",  "dop_v1_", "ya29.",    "SG.",
+    };
+    static const char *const cards[] = { "2223003122003222", "3530111333300000", "4111111111111111",
+                                         "5500000000000004", "6011000990139424" };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(fronts) / sizeof(fronts[0]); i++) {
+        char *text = mem_printf("it is %s0123456789abcdefghijklmnopqrstuvwxyz there", fronts[i]);
+
+        if (count_in(SECRET_TEXT_PLAIN, text) != 1)
+            fail_msg("%s", fronts[i]);
+        mem_free(text);
+    }
+    for (size_t i = 0; i < sizeof(cards) / sizeof(cards[0]); i++)
+        assert_int_equal(count_in(SECRET_TEXT_PLAIN, cards[i]), 1);
+}
+
 /* --- what is no secret --------------------------------------------------------------------------------- */
 
 static void common_values_are_left_alone(void **state)
@@ -438,6 +531,8 @@ int main(void)
         cmocka_unit_test(no_export_holds_a_planted_secret),
         cmocka_unit_test(keep_and_the_environment_have_all_of_them),
         cmocka_unit_test(what_is_masked_is_still_json),
+        cmocka_unit_test(every_name_of_a_secret_is_known),
+        cmocka_unit_test(every_known_token_is_seen_by_what_it_looks_like),
         cmocka_unit_test(common_values_are_left_alone),
         cmocka_unit_test(a_weak_value_is_masked_where_it_was_given_alone),
         cmocka_unit_test(names_are_unique_and_keep_clear_of_others),
