@@ -79,7 +79,8 @@ static void print_readme(const struct bundle *bundle, const struct export_report
     fprintf(out, "    newman run %s%s", name, bundle->options->format->file_name);
     if (report->values_path != NULL)
         fprintf(out, " -e %s%s", name, bundle->options->format->values_name);
-    if (has_jar && bundle->options->profile == EXPORT_RUNNABLE)
+    if (has_jar && bundle->options->profile == EXPORT_RUNNABLE &&
+        bundle->options->cookies == EXPORT_COOKIES_JAR)
         fprintf(out, " --cookie-jar %s.cookies.json", name);
     if (report->has_files)
         fprintf(out, " --working-dir %s.files", name);

@@ -38,6 +38,7 @@ static bool read_collection(const struct args *args, struct export_options *opti
 {
     options->profile = args->profile == 2 ? EXPORT_FAITHFUL : EXPORT_RUNNABLE;
     options->tests = (enum export_tests)args->tests;
+    options->cookies = args->cookies != 0 ? (enum export_cookies)(args->cookies - 1) : EXPORT_COOKIES_JAR;
     options->keeps_all = args->no_dedup;
     options->keeps_paths = args->no_template;
     options->max_example_bytes =
@@ -46,6 +47,10 @@ static bool read_collection(const struct args *args, struct export_options *opti
         return err_set(err, ERR_USAGE,
                        "a faithful collection is in order of time, with nothing merged or templated: "
                        "--group-by, --no-dedup and --no-template are for the other profile");
+    if (options->profile == EXPORT_FAITHFUL && args->cookies != 0)
+        return err_set(
+            err, ERR_USAGE,
+            "a faithful collection sends cookies as they were: --cookies is for the other profile");
     return parse_examples(args->max_examples, &options->max_examples, err);
 }
 

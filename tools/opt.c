@@ -125,6 +125,8 @@ static const struct opt opts[] = {
       "openapi: describe this host alone (default: all, each path with its servers)" },
     { EXPORT, "keep-browser-headers", 0, OPT_FLAG, NULL, AT(keep_browser_headers),
       "collection: send what browsers add (Sec-*, User-Agent, Referer, ...), too" },
+    { EXPORT, "cookies", 0, OPT_CHOICE, "jar|header|none", AT(cookies),
+      "collection: requests take cookies from newman's jar (default), each sends those it had, or none" },
     { CAPTURES | EXPORT, "secrets", 0, OPT_CHOICE, "env|drop|keep", AT(secrets),
       "tokens, passwords, cookies: into a file beside (env, the default), left out, or kept as they are" },
     { CAPTURES | EXPORT, "secret-patterns", 0, OPT_FILE, "FILE", AT(secret_patterns),

@@ -63,7 +63,7 @@ struct args {
     const char *proto_descriptors;
     int session_per, secrets;
     const char *secret_patterns, *host;
-    int profile, tests;
+    int profile, tests, cookies;
     bool no_dedup, no_template, explain;
     const char *max_examples, *report;
     struct arg_size max_example_body;

@@ -80,8 +80,10 @@ static void add_newman_line(const struct collection *collection, struct strbuf *
 {
     const struct export_job *job = collection->job;
 
-    if (collection->is_faithful)
+    if (collection->is_faithful || job->options->cookies == EXPORT_COOKIES_HEADER)
         strbuf_add_str(out, " Cookies are sent as they were.\n\n    newman run THIS.json");
+    else if (job->options->cookies == EXPORT_COOKIES_NONE)
+        strbuf_add_str(out, " No cookies are sent.\n\n    newman run THIS.json");
     else
         strbuf_add_str(out, " Cookies come from responses and from the jar (`weir export cookies-tough`)."
                             "\n\n    newman run THIS.json --cookie-jar JAR.json");

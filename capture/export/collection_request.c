@@ -11,6 +11,7 @@ static void init_facts(struct policy_facts *facts, const struct collection *coll
 {
     policy_facts_init(facts, request->record, collection->job->options->keep_browser_headers);
     facts->is_faithful = collection->is_faithful;
+    facts->sends_cookies = collection->job->options->cookies == EXPORT_COOKIES_HEADER;
     facts->is_decoded = !request->body.content.is_undecoded && !request->body.is_coded;
     facts->is_multipart_rebuilt = request->body.mode == PLAN_FORMDATA;
 }
@@ -151,11 +152,16 @@ void request_behavior_write(struct collection *collection, const struct request 
     struct span type;
     bool is_untyped =
         has_body && !record_find(&request->record->request_headers, SPAN("Content-Type"), &type);
+    /* Each item says so by itself: the collection's behaviour is newman's alone, Postman's editor has none.
+     */
+    bool is_jarless = !collection->is_faithful && collection->job->options->cookies != EXPORT_COOKIES_JAR;
 
-    if (!is_pruned && !is_untyped && !collection->is_faithful)
+    if (!is_pruned && !is_untyped && !is_jarless && !collection->is_faithful)
         return;
     jout_key(json, "protocolProfileBehavior");
     jout_open_object(json);
+    if (is_jarless)
+        jout_member_bool(json, "disableCookies", true);
     if (is_pruned)
         jout_member_bool(json, "disableBodyPruning", true);
     if (is_untyped || collection->is_faithful)
@@ -174,6 +180,11 @@ static void note(struct collection *collection, const struct record *record, str
 
 static void note_cookies(const struct collection *collection, const struct record *record, struct strbuf *out)
 {
+    static const char *const fates[] = {
+        [EXPORT_COOKIES_JAR] = "and come from the jar",
+        [EXPORT_COOKIES_HEADER] = "and are sent again",
+        [EXPORT_COOKIES_NONE] = "and are not sent again",
+    };
     struct secrets *secrets = collection->job->secrets;
     size_t count = 0;
 
@@ -183,7 +194,11 @@ static void note_cookies(const struct collection *collection, const struct recor
         if (!span_ieq(record->request_headers.items[i].name, SPAN("Cookie")))
             continue;
         while (cookie_next(&rest, &name, &value)) {
-            strbuf_add_str(out, count++ == 0 ? "- Cookies that were sent, and come from the jar: `" : "`, `");
+            if (count++ == 0)
+                strbuf_printf(out, "- Cookies that were sent, %s: `",
+                              fates[collection->job->options->cookies]);
+            else
+                strbuf_add_str(out, "`, `");
             collection_add_shown(secrets, name, out);
         }
     }

@@ -60,12 +60,20 @@ enum export_profile {
     EXPORT_FAITHFUL, /* every request as it was captured, in order of time */
 };
 
+/* Where the cookies of a collection's requests come from. */
+enum export_cookies {
+    EXPORT_COOKIES_JAR,    /* from the client's jar */
+    EXPORT_COOKIES_HEADER, /* each request sends those it was captured with, and no others */
+    EXPORT_COOKIES_NONE,   /* no request sends any */
+};
+
 enum export_tests { EXPORT_TESTS_NONE, EXPORT_TESTS_STATUS, EXPORT_TESTS_TYPE, EXPORT_TESTS_SHAPE };
 
 struct export_options {
     const struct export_format *format;
     enum export_profile profile; /* collection */
     enum export_group group;     /* collection, environment; a faithful one is chronological */
+    enum export_cookies cookies; /* collection; a faithful one sends what was sent */
     enum export_tests tests;     /* collection: each also what those before it do */
     unsigned max_examples;       /* of an item; 0: as many as EXPORT_MAX_EXAMPLES */
     bool keeps_all;              /* collection: nothing is merged, nothing is noise */

@@ -91,6 +91,7 @@ enum policy policy_request(const struct policy_facts *facts, struct span name)
         case TYPE:
             return facts->is_multipart_rebuilt ? POLICY_DROP : POLICY_SEND;
         case COOKIE:
+            return facts->is_faithful || facts->sends_cookies ? POLICY_SEND : POLICY_DROP;
         case DECODABLE:
             return facts->is_faithful ? POLICY_SEND : POLICY_DROP;
         case CONDITIONAL:

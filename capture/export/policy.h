@@ -15,6 +15,7 @@ enum policy { POLICY_SEND, POLICY_SHOW, POLICY_DROP };
 struct policy_facts {
     bool is_faithful; /* all that the client sent end to end is sent again, cookies too */
     bool keep_browser_headers;
+    bool sends_cookies;       /* as a field, without a jar */
     bool is_same_site_change; /* an unsafe method, called from the site itself: servers check where it came
                                  from */
     bool is_host_elsewhere;   /* Host names another than the URL */

@@ -1,0 +1,71 @@
+// What a person may choose about a collection, in real newman.
+'use strict';
+const test = require('node:test');
+const assert = require('node:assert/strict');
+const fs = require('node:fs');
+const http = require('node:http');
+const path = require('node:path');
+const { newman } = require('./support/newman');
+const { startWeir, scratch } = require('./support/weir');
+
+// Answers everything, as answer says, and keeps what came.
+async function startOrigin(t, answer) {
+  const seen = [];
+  const server = http.createServer((req, res) => {
+    seen.push({ method: req.method, url: req.url, headers: req.headers, raw: req.rawHeaders });
+    answer(req, res);
+  });
+  await new Promise((r) => server.listen(0, '127.0.0.1', r));
+  t.after(() => { server.closeAllConnections(); server.close(); });
+  return { port: server.address().port, seen };
+}
+
+function ask(weir, port, target, headers = {}) {
+  return new Promise((resolve, reject) => {
+    http.get({ host: '127.0.0.1', port: weir.port, path: `http://127.0.0.1:${port}${target}`, agent: false,
+               headers: { Host: `127.0.0.1:${port}`, ...headers } }, (res) => res.resume().on('end', resolve)).on('error', reject);
+  });
+}
+
+test('--cookies', async (t) => {
+  const dir = scratch(t);
+  // A jar that learns would send this, doubled or not.
+  const origin = await startOrigin(t, (req, res) => res.writeHead(200, { 'Set-Cookie': 'sid=from-an-answer-0123456789; Path=/' }).end('{}'));
+  const weir = await startWeir(t, ['--session', 'c']);
+  const environment = path.join(dir, 'c.postman_environment.json');
+  const file = path.join(dir, 'c.postman_collection.json');
+  const cookiesOf = (seen) => Object.fromEntries(seen.map((r) => [r.url, r.raw.filter((_, i) => i % 2 && /^cookie$/i.test(r.raw[i - 1]))]));
+  const replayed = async (...args) => {
+    const { code, stderr } = await weir.command(['export', 'collection', 'c', '-o', file, ...args]);
+    assert.equal(code, 0, stderr);
+    origin.seen.splice(0);
+    const run = await newman(file, { args: fs.existsSync(environment) ? ['-e', environment] : [] });
+    assert.equal(run.code, 0, run.stdout);
+    return cookiesOf(origin.seen);
+  };
+
+  await ask(weir, origin.port, '/first');
+  await ask(weir, origin.port, '/cart', { Cookie: 'sid=as-captured-0123456789; theme=dark' });
+  await ask(weir, origin.port, '/terms');
+  await weir.stop();
+
+  await t.test('jar: what answers gave is sent', async () => {
+    assert.deepEqual(await replayed(), { '/first': [], '/cart': ['sid=from-an-answer-0123456789'], '/terms': ['sid=from-an-answer-0123456789'] });
+  });
+  await t.test('header: what was captured is sent, once, and no more', async () => {
+    assert.deepEqual(await replayed('--cookies', 'header'), { '/first': [], '/cart': ['sid=as-captured-0123456789; theme=dark'], '/terms': [] });
+    assert.ok(!fs.readFileSync(file, 'utf8').includes('as-captured'));
+  });
+  await t.test('none: nothing is sent', async () => {
+    assert.deepEqual(await replayed('--cookies', 'none'), { '/first': [], '/cart': [], '/terms': [] });
+  });
+  await t.test('the line of a folder does without the jar', async () => {
+    await weir.command(['export', 'collection', 'c', '-o', `${dir}/b/`, '--cookies', 'header']);
+    assert.doesNotMatch(fs.readFileSync(path.join(dir, 'b/README.md'), 'utf8'), /--cookie-jar/);
+  });
+  await t.test('a faithful collection has its own way', async () => {
+    const { code, stderr } = await weir.command(['export', 'collection', 'c', '--profile', 'faithful', '--cookies', 'none']);
+    assert.equal(code, 2);
+    assert.match(stderr, /--cookies is for the other profile/);
+  });
+});
