@@ -410,6 +410,7 @@ bool jar_add_set(struct jar *jar, const struct jar_request *request, uint64_t ti
         .priority = mem_spandup(set.priority),
         .created_us = time_us,
         .set_us = time_us,
+        .exchange = request->exchange,
     };
     if (entry->cookie.is_persistent)
         entry->cookie.expires_us = expiry_us(&set, time_us);
@@ -481,6 +482,7 @@ void jar_add_sent(struct jar *jar, const struct jar_request *request, uint64_t t
         .priority = mem_strdup(""),
         .created_us = time_us,
         .set_us = time_us,
+        .exchange = request->exchange,
     };
     store_entry(jar, entry, time_us);
 out:

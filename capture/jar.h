@@ -37,12 +37,14 @@ struct jar_cookie {
     int64_t expires_us;
     uint64_t created_us; /* of the first cookie of this identity: replacing keeps it */
     uint64_t set_us;     /* of the value that it has now */
+    uint32_t exchange;   /* that set it or sent it first; 0: not known */
 };
 
 /* Where an observation was made, or a cookie would be sent. host is without brackets, path without a query.
  */
 struct jar_request {
     struct span scheme, host, path;
+    uint32_t exchange; /* its number; 0: none that is kept */
 };
 
 struct jar *jar_new(void);

@@ -18,7 +18,9 @@ struct jar_follow {
 
 bool jar_add_row(struct jar *jar, const struct cookie_row *row, struct err *err)
 {
-    struct jar_request request = { .scheme = row->scheme, .host = row->host, .path = row->path };
+    struct jar_request request = {
+        .scheme = row->scheme, .host = row->host, .path = row->path, .exchange = row->seq
+    };
 
     if (row->source == COOKIE_SET)
         return jar_add_set(jar, &request, row->time_us, row->line, err);
@@ -117,6 +119,11 @@ bool jar_follow_step(struct jar_follow *follow, bool *out_has_news, struct err *
     follow->last = last;
     *out_has_news = true;
     return true;
+}
+
+struct store *jar_follow_store(const struct jar_follow *follow)
+{
+    return follow->store;
 }
 
 const struct jar *jar_follow_jar(const struct jar_follow *follow)

@@ -22,5 +22,7 @@ void jar_follow_free(struct jar_follow *follow); /* NULL is fine */
 bool jar_follow_step(struct jar_follow *follow, bool *out_has_news, struct err *err);
 /* As of the last step that had news, the first time empty; borrowed until the next step. */
 const struct jar *jar_follow_jar(const struct jar_follow *follow);
+/* What it reads; borrowed. */
+struct store *jar_follow_store(const struct jar_follow *follow);
 
 #endif

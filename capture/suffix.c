@@ -48,6 +48,17 @@ bool suffix_same_site(const char *host, const char *other)
     return registrable != NULL && other_registrable != NULL && strcmp(registrable, other_registrable) == 0;
 }
 
+const char *suffix_site(const char *host)
+{
+    const char *registrable;
+
+    if (url_host_is_ip(host))
+        return host;
+    pthread_once(&list_once, list_open);
+    registrable = list != NULL ? psl_registrable_domain(list, host) : NULL;
+    return registrable != NULL ? registrable : host;
+}
+
 char *suffix_canonical_host(struct span host)
 {
     char *name, *ascii = NULL, *result;

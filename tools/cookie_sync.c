@@ -35,24 +35,30 @@ struct cookie_sync {
     struct file *files;
     size_t count;
     struct jar_follow *follow; /* the keeper's thread's, while that runs */
-    bool has_jar;              /* the session has had a cookie */
-    bool is_failing;           /* the store can't be read */
+    int64_t session;
+    bool has_jar;    /* the session has had a cookie */
+    bool is_failing; /* the store can't be read */
     struct keeper *keeper;
 };
 
-static bool render(struct file *file, const struct jar *jar, uint64_t now_us, char **out_bytes,
-                   size_t *out_len, struct err *err)
+static bool render(const struct cookie_sync *sync, struct file *file, char **out_bytes, size_t *out_len,
+                   struct err *err)
 {
-    const struct export_source source = { .jar = jar, .jar_us = now_us };
+    const struct session_row session = { .id = sync->session };
+    struct export_source source;
     struct export_report report;
     FILE *stream = open_memstream(out_bytes, out_len);
     bool ok;
 
     if (stream == NULL)
         return err_sys(err, errno, "making '%s'", file->path);
-    file->options.now_us = now_us;
+    source_store_init(&source, jar_follow_store(sync->follow), &session, NULL);
+    source.jar = jar_follow_jar(sync->follow);
+    source.jar_us = clock_wall_us();
+    file->options.now_us = source.jar_us;
     ok = export_to_stream(&source, &file->options, stream, &report, err);
     export_report_clear(&report);
+    source_store_clear(&source);
     fclose(stream);
     if (!ok)
         free(*out_bytes);
@@ -69,12 +75,12 @@ static bool replace(const char *path, struct span bytes, bool is_final, struct e
     return is_final ? outfile_commit(&out, err) : outfile_show(&out, err);
 }
 
-static bool write_file(struct file *file, const struct jar *jar, bool is_final, struct err *err)
+static bool write_file(const struct cookie_sync *sync, struct file *file, bool is_final, struct err *err)
 {
     char *bytes;
     size_t len;
 
-    if (!render(file, jar, clock_wall_us(), &bytes, &len, err))
+    if (!render(sync, file, &bytes, &len, err))
         return false;
     if (file->last != NULL && file->last_len == len && memcmp(file->last, bytes, len) == 0) {
         free(bytes);
@@ -126,7 +132,7 @@ static bool work(void *self, uint64_t *out_again_us)
     if (!sync->has_jar)
         return true;
     for (size_t i = 0; i < sync->count; i++) {
-        ok = write_file(&sync->files[i], jar_follow_jar(sync->follow), false, &err);
+        ok = write_file(sync, &sync->files[i], false, &err);
         tell(&sync->files[i].is_failing, ok, sync->files[i].path, &err);
         all_ok = all_ok && ok;
     }
@@ -172,6 +178,7 @@ bool cookie_sync_start(struct cookie_sync *sync, const char *store_path, int64_t
 {
     if (!jar_follow_new(store_path, session, &sync->follow, err))
         return false;
+    sync->session = session;
     keeper_ask(sync->keeper);
     keeper_start(sync->keeper);
     return true;
@@ -192,6 +199,6 @@ bool cookie_sync_finish(struct cookie_sync *sync, struct err *err)
         return false;
     ok = true;
     for (size_t i = 0; i < sync->count; i++)
-        ok = write_file(&sync->files[i], jar_follow_jar(sync->follow), true, ok ? err : &later) && ok;
+        ok = write_file(sync, &sync->files[i], true, ok ? err : &later) && ok;
     return ok;
 }

@@ -139,7 +139,8 @@ static const struct opt opts[] = {
     { CAPTURES | EXPORT, "no-httponly-prefix", 0, OPT_FLAG, NULL, AT(no_httponly_prefix),
       "cookies.txt without #HttpOnly_, which old readers take for a comment" },
     { CAPTURES | EXPORT, "partitioned", 0, OPT_CHOICE, "keep|strip", AT(partitioned),
-      "cookie files: whether partitioned cookies say so, where the format can (default keep)" },
+      "cookie files: whether partitioned cookies say so, and of which site, where the format can (default "
+      "keep)" },
     { COOKIES, "history", 0, OPT_FLAG, NULL, AT(history),
       "every value that was set or sent, in order of time, and what became of it" },
     { IMPORT, "session", 0, OPT_TEXT, "NAME", AT(session),

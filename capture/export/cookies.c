@@ -6,6 +6,7 @@
 
 #include "capture/export/job.h"
 #include "capture/export/json_out.h"
+#include "capture/export/partition.h"
 #include "capture/export/text.h"
 #include "proxy/base/mem.h"
 
@@ -61,6 +62,8 @@ struct writing {
     struct jar_scope scope;
     struct seen *seen;
     int64_t last_creation_ms;
+    struct err *err; /* of the store */
+    bool is_failed;
     bool (*write)(struct writing *writing, const struct jar_cookie *cookie); /* false: left out */
 };
 
@@ -109,7 +112,7 @@ static bool write_cookie(void *self, const struct jar_cookie *cookie)
         return true;
     writing->job->report->considered++;
     if (!writing->write(writing, cookie))
-        return true;
+        return !writing->is_failed;
     writing->job->report->written++;
     if (cookie->is_inferred)
         count_cookie(writing, EXPORT_COOKIE_INFERRED, cookie);
@@ -125,6 +128,7 @@ static bool write_cookies(struct writing *writing, struct err *err)
 
     if (source->jar == NULL && !cookies_load(source, count_ignored, writing->job, &jar, &now_us, err))
         return false;
+    writing->err = err;
     jar_each(jar != NULL ? jar : source->jar, now_us, write_cookie, writing);
     jar_free(jar);
     HASH_ITER (hh, writing->seen, seen, tmp) {
@@ -132,7 +136,7 @@ static bool write_cookies(struct writing *writing, struct err *err)
         mem_free(seen->key);
         mem_free(seen);
     }
-    return true;
+    return !writing->is_failed;
 }
 
 /* Whether it has a date to be written. Rounded up: a cookie must not end before its time; and a session
@@ -307,6 +311,31 @@ static void write_browser_domain(struct json_out *json, const struct jar_cookie 
     mem_free(domain);
 }
 
+/* Where a partitioned cookie lives; a plain one lives nowhere. False: the store failed. */
+static bool find_partition(struct writing *writing, const struct jar_cookie *cookie,
+                           struct partition *out_partition)
+{
+    const struct export_source *source = writing->job->source;
+    const struct record *record = NULL;
+
+    *out_partition = (struct partition){ .top_site = STRBUF_EMPTY };
+    if (!cookie->is_partitioned)
+        return true;
+    if (writing->job->options->strip_partitioned) {
+        count_cookie(writing, EXPORT_COOKIE_PARTITIONED, cookie);
+        return true;
+    }
+    if (cookie->exchange != 0 && !source->at(source->self, cookie->exchange, &record, writing->err)) {
+        writing->is_failed = true;
+        return false;
+    }
+    if (record != NULL)
+        partition_init(out_partition, record);
+    if (out_partition->top_site.len == 0)
+        count_cookie(writing, EXPORT_COOKIE_TOP_SITE, cookie);
+    return true;
+}
+
 /* The fields of the cookies that Chrome gives to extensions, which is what cookie editors take and give. */
 static bool write_chrome(struct writing *writing, const struct jar_cookie *cookie)
 {
@@ -315,6 +344,7 @@ static bool write_chrome(struct writing *writing, const struct jar_cookie *cooki
                                               [SAME_SITE_LAX] = "lax",
                                               [SAME_SITE_STRICT] = "strict" };
     struct json_out *json = &writing->json;
+    struct partition partition;
     bool has_date;
     int64_t expires_s;
 
@@ -322,8 +352,8 @@ static bool write_chrome(struct writing *writing, const struct jar_cookie *cooki
         count_cookie(writing, EXPORT_COOKIE_UNFIT, cookie);
         return false;
     }
-    if (cookie->is_partitioned)
-        count_cookie(writing, EXPORT_COOKIE_PARTITIONED, cookie);
+    if (!find_partition(writing, cookie, &partition))
+        return false;
     has_date = has_expiry(writing, cookie, &expires_s);
     jout_open_object(json);
     write_browser_domain(json, cookie);
@@ -332,6 +362,13 @@ static bool write_chrome(struct writing *writing, const struct jar_cookie *cooki
     jout_member_bool(json, "hostOnly", cookie->is_host_only);
     jout_member_bool(json, "httpOnly", cookie->is_http_only);
     jout_member_text(json, "name", cookie->name);
+    if (partition.top_site.len != 0) {
+        jout_key(json, "partitionKey");
+        jout_open_object(json);
+        jout_member_str(json, "topLevelSite", strbuf_text(&partition.top_site));
+        jout_member_bool(json, "hasCrossSiteAncestor", partition.has_cross_site_ancestor);
+        jout_close(json);
+    }
     jout_member_bytes(json, "path", span_of(cookie->path));
     jout_member_str(json, "sameSite", same_sites[cookie->same_site]);
     jout_member_bool(json, "secure", cookie->is_secure);
@@ -339,6 +376,7 @@ static bool write_chrome(struct writing *writing, const struct jar_cookie *cooki
     jout_member_str(json, "storeId", "0");
     jout_member_text(json, "value", cookie->value);
     jout_close(json);
+    partition_clear(&partition);
     return true;
 }
 
@@ -366,14 +404,15 @@ static bool write_playwright(struct writing *writing, const struct jar_cookie *c
                                               [SAME_SITE_STRICT] = "Strict" };
     struct json_out *json = &writing->json;
     int64_t expires_s = -1; /* with the client */
+    struct partition partition;
 
     /* Chromium takes no tab, and of a list with one such cookie it takes none at all. */
     if (!fits_in_line(cookie->name) || !fits_in_line(cookie->value)) {
         count_cookie(writing, EXPORT_COOKIE_UNFIT, cookie);
         return false;
     }
-    if (cookie->is_partitioned)
-        count_cookie(writing, EXPORT_COOKIE_PARTITIONED, cookie);
+    if (!find_partition(writing, cookie, &partition))
+        return false;
     has_expiry(writing, cookie, &expires_s);
     jout_open_object(json);
     jout_member_text(json, "name", cookie->name);
@@ -384,7 +423,13 @@ static bool write_playwright(struct writing *writing, const struct jar_cookie *c
     jout_member_bool(json, "httpOnly", cookie->is_http_only);
     jout_member_bool(json, "secure", cookie->is_secure);
     jout_member_str(json, "sameSite", same_sites[cookie->same_site]);
+    if (partition.top_site.len != 0) {
+        jout_member_str(json, "partitionKey", strbuf_text(&partition.top_site));
+        /* Left out, Playwright takes it for true. */
+        jout_member_bool(json, "_crHasCrossSiteAncestor", partition.has_cross_site_ancestor);
+    }
     jout_close(json);
+    partition_clear(&partition);
     return true;
 }
 

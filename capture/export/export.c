@@ -110,6 +110,8 @@ const char *export_reason_text(enum export_reason reason)
         [EXPORT_COOKIE_TWINS] =
             "left out: cookies that differ in being host-only alone: tough-cookie keeps one",
         [EXPORT_COOKIE_PARTITIONED] = "partitioned cookies, written as plain ones",
+        [EXPORT_COOKIE_TOP_SITE] =
+            "partitioned cookies whose top-level site is not known, written as plain ones",
         [EXPORT_COOKIE_INFERRED] = "cookies that were only seen being sent: their attributes are inferred",
         [EXPORT_LOCAL_STORAGE] =
             "storageState without localStorage, which a proxy can't see: its \"origins\" are empty",

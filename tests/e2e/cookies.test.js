@@ -140,3 +140,59 @@ test('the jar is what Chromium sends next', { skip: missing }, async (t) => {
       assert.deepEqual(pairs(await probe(visitor, host, at)), pairs(chromium.get(host + at)), host + at);
   });
 });
+
+test('a partitioned cookie is in its partition again', { skip: missing }, async (t) => {
+  const dir = scratch(t);
+  const ca = makeCa(dir);
+  // What is below .localhost is one site each: shop, news and widget are three.
+  const hosts = ['www.shop.localhost', 'news.localhost', 'widget.localhost'];
+  const cert = ca.issue(hosts);
+  const [shop, news, widget] = hosts;
+  const origin = await httpOrigin(t, (req, res, seen) => {
+    const { pathname, searchParams } = new URL(seen.url, 'http://x');
+    const set = searchParams.get('set');
+    const frame = searchParams.get('frame');
+    res.writeHead(200, { 'Content-Type': 'text/html', ...(set ? { 'Set-Cookie': `${set}; Path=/; Secure; SameSite=None; Partitioned` } : {}) })
+      .end(frame ? `<iframe src="https://${widget}:${origin.port}${frame}"></iframe>` : `<p>${pathname}`);
+  }, { cert, host: '0.0.0.0' });
+  const weir = await startWeir(t, ['--upstream-ca', ca.caFile, '--sync-cookies', `*=playwright:${path.join(dir, 'synced')}`]);
+  const url = (host, at) => `https://${host}:${origin.port}${at}`;
+  const walked = await (await startChromium(t, weir)).newPage();
+  const visit = (page, host, at) => page.goto(url(host, at), { waitUntil: 'load' });
+  // What the widget is sent: embedded in shop, in news, and alone.
+  const cookies = async (page) => {
+    const before = origin.requests.length;
+    await visit(page, shop, '/?frame=/in-shop');
+    await visit(page, news, '/?frame=/in-news');
+    await visit(page, widget, '/alone');
+    await visit(page, shop, '/own');
+    const sent = origin.requests.slice(before);
+    return ['/in-shop', '/in-news', '/alone', '/own'].map((p) => sent.find((r) => r.url === p).headers.cookie ?? '');
+  };
+
+  await visit(walked, shop, `/?frame=${encodeURIComponent('/?set=chat=1')}`);
+  await visit(walked, shop, '/?set=own=1');
+  await visit(walked, shop, '/end');
+  await weir.waitFor("SELECT 1 FROM exchange WHERE path = '/end' AND state = 1");
+  const state = path.join(dir, 'state');
+  const chrome = path.join(dir, 'chrome');
+  assert.equal((await weir.command(['export', 'cookies-playwright', '-o', state])).code, 0);
+  assert.equal((await weir.command(['export', 'cookies-json', '-o', chrome])).code, 0);
+  const expected = await cookies(walked);
+  assert.deepEqual(expected, ['chat=1', '', '', 'own=1']);
+  const top = `https://shop.localhost`;
+
+  await t.test('Playwright has it in the partition that Chromium had it in', async (sub) => {
+    const context = await (await startChromium(sub)).newContext({ storageState: state, ignoreHTTPSErrors: true });
+    assert.deepEqual((await context.cookies()).map((c) => [c.name, c.partitionKey, c._crHasCrossSiteAncestor]),
+                     [['chat', top, true], ['own', top, false]]);
+    assert.deepEqual(await cookies(await context.newPage()), expected);
+    assert.deepEqual(await walked.context().cookies(), await context.cookies());
+  });
+  await t.test('and so have cookie editors and a file that is kept in step', async () => {
+    assert.deepEqual(JSON.parse(fs.readFileSync(chrome, 'utf8')).map((c) => c.partitionKey),
+                     [{ topLevelSite: top, hasCrossSiteAncestor: true }, { topLevelSite: top, hasCrossSiteAncestor: false }]);
+    await weir.stop();
+    assert.deepEqual(JSON.parse(fs.readFileSync(path.join(dir, 'synced'), 'utf8')), JSON.parse(fs.readFileSync(state, 'utf8')));
+  });
+});

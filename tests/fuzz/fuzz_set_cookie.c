@@ -12,9 +12,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     static const struct jar_request requests[] = {
-        { SPAN("https"), SPAN("www.shop.test"), SPAN("/a/b") },
-        { SPAN("http"), SPAN("127.0.0.1"), SPAN("/") },
-        { SPAN("http"), SPAN("xn--bcher-kva.example"), SPAN("") },
+        { .scheme = SPAN("https"), .host = SPAN("www.shop.test"), .path = SPAN("/a/b") },
+        { .scheme = SPAN("http"), .host = SPAN("127.0.0.1"), .path = SPAN("/") },
+        { .scheme = SPAN("http"), .host = SPAN("xn--bcher-kva.example"), .path = SPAN("") },
     };
     struct span rest = span_make(bytes, size), line, name, value;
     struct jar *jar = jar_new();

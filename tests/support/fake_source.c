@@ -313,6 +313,7 @@ static struct fake_cookie *add_cookie(struct fake_source *fake, const char *text
     cookie->url = mem_strdup(text);
     assert_true(url_parse(span_of(cookie->url), &url, &err));
     cookie->host = mem_strdup(url.authority.host);
+    cookie->row.seq = (uint32_t)fake->count;
     cookie->row.time_us = STARTED_US + time_us;
     cookie->row.scheme = url.scheme;
     cookie->row.host = span_of(cookie->host);

@@ -20,7 +20,7 @@ struct record *fake_source_add(struct fake_source *fake, const char *origin, str
 /* A message of the exchange that was added last, the next in number; its spans are borrowed. */
 void fake_source_add_message(struct fake_source *fake, struct record_message message);
 
-/* The same for an observed cookie: line of a Set-Cookie, or name and value of a sent one. */
+/* The same for an observed cookie, of the exchange that was added last: line of a Set-Cookie, or name and value of a sent one. */
 void fake_source_set_cookie(struct fake_source *fake, const char *url, uint64_t time_us, const char *line);
 void fake_source_sent_cookie(struct fake_source *fake, const char *url, uint64_t time_us, const char *name,
                              const char *value);

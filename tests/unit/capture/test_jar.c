@@ -385,7 +385,7 @@ static void a_scope_may_be_several_domains_or_all(void **state)
 static void a_copy_holds_the_same_and_lives_by_itself(void **state)
 {
     struct strbuf before = STRBUF_EMPTY, after = STRBUF_EMPTY;
-    struct jar_request request = { SPAN("https"), SPAN("shop.test"), SPAN("/") };
+    struct jar_request request = { .scheme = SPAN("https"), .host = SPAN("shop.test"), .path = SPAN("/") };
     struct jar *copy;
 
     (void)state;

@@ -79,7 +79,7 @@ static void set(uint64_t ago_us, const char *line)
 
 static void assert_jar(bool has_news, const char *expected)
 {
-    const struct jar_request request = { SPAN("https"), SPAN("a.test"), SPAN("/") };
+    const struct jar_request request = { .scheme = SPAN("https"), .host = SPAN("a.test"), .path = SPAN("/") };
     struct strbuf sent = STRBUF_EMPTY;
     bool has = !has_news;
     struct err err;

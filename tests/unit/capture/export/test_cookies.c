@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -180,6 +181,51 @@ static void a_partitioned_cookie_may_be_written_as_a_plain_one(void **state)
     free(stripped);
 }
 
+static void a_partitioned_cookie_says_of_which_site_it_is(void **state)
+{
+    static const struct export_options keep = { .strip_partitioned = false },
+                                       strip = { .strip_partitioned = true };
+    char *playwright, *chrome, *stripped;
+
+    (void)state;
+    fake_source_add(fake, "https://chat.test",
+                    SPAN("GET / HTTP/1.1\r\nSec-Fetch-Site: cross-site\r\nSec-Fetch-Dest: iframe\r\n"
+                         "Referer: https://www.shop.test/\r\n\r\n"),
+                    SPAN_NONE);
+    fake_source_set_cookie(fake, "https://chat.test/", 19, "chat=1; Secure; Partitioned; Path=/");
+    playwright = export_as(keep, "cookies-playwright");
+    chrome = export_as(keep, "cookies-json");
+    stripped = export_as(strip, "cookies-playwright");
+    assert_non_null(strstr(playwright, "\"partitionKey\": \"https://shop.test\""));
+    assert_non_null(strstr(playwright, "\"_crHasCrossSiteAncestor\": true"));
+    assert_non_null(strstr(chrome, "\"topLevelSite\": \"https://shop.test\""));
+    assert_non_null(strstr(chrome, "\"hasCrossSiteAncestor\": true"));
+    assert_non_null(strstr(stripped, "\"chat\""));
+    assert_null(strstr(stripped, "partitionKey"));
+    free(playwright);
+    free(chrome);
+    free(stripped);
+}
+
+static void a_partitioned_cookie_of_an_unknown_site_is_counted(void **state)
+{
+    struct export_options options = { .format = export_find_format("cookies-playwright") };
+    struct export_report report;
+    struct err err;
+    FILE *sink = fopen("/dev/null", "w");
+
+    (void)state;
+    assert_true(export_to_stream(fake_source_reader(fake), &options, sink, &report, &err));
+    assert_int_equal(report.reasons[EXPORT_COOKIE_TOP_SITE].count, 1);
+    assert_string_equal(report.reasons[EXPORT_COOKIE_TOP_SITE].first, "cookie part of www.shop.test");
+    assert_int_equal(report.reasons[EXPORT_COOKIE_PARTITIONED].count, 0);
+    options.strip_partitioned = true;
+    assert_true(export_to_stream(fake_source_reader(fake), &options, sink, &report, &err));
+    assert_int_equal(report.reasons[EXPORT_COOKIE_TOP_SITE].count, 0);
+    assert_int_equal(report.reasons[EXPORT_COOKIE_PARTITIONED].count, 1);
+    fclose(sink);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,6 +242,10 @@ int main(void)
                                         free_source),
         cmocka_unit_test_setup_teardown(an_old_reader_gets_no_prefix_for_httponly, make_source, free_source),
         cmocka_unit_test_setup_teardown(a_partitioned_cookie_may_be_written_as_a_plain_one, make_source,
+                                        free_source),
+        cmocka_unit_test_setup_teardown(a_partitioned_cookie_says_of_which_site_it_is, make_source,
+                                        free_source),
+        cmocka_unit_test_setup_teardown(a_partitioned_cookie_of_an_unknown_site_is_counted, make_source,
                                         free_source),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
