@@ -186,6 +186,12 @@ int cmd_export(const struct args *args)
                 format->name, args->host);
         return command_fail(&err);
     }
+    if (args->template.count != 0 && strcmp(format->name, "openapi") != 0 &&
+        strcmp(format->name, "collection") != 0) {
+        err_set(&err, ERR_USAGE,
+                "--template goes with 'collection' and 'openapi': '%s' has paths as they were", format->name);
+        return command_fail(&err);
+    }
     if (!jar_scope_parse(args->domain, &scope, &err) ||
         (args->filter != NULL && !filter_parse(args->filter, &filter, &err)))
         return command_fail(&err);

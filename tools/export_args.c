@@ -1,5 +1,6 @@
 #include "tools/export_args.h"
 
+#include "capture/export/patterns.h"
 #include "capture/export/secrets.h"
 #include "proxy/base/clock.h"
 #include "proxy/base/span.h"
@@ -34,6 +35,17 @@ static bool parse_examples(const char *text, unsigned *out_count, struct err *er
     return true;
 }
 
+/* Each export reads them, too. */
+static bool check_templates(const struct export_options *options, struct err *err)
+{
+    struct template *template;
+
+    if (!patterns_template(options, &template, err))
+        return false;
+    template_free(template);
+    return true;
+}
+
 static bool read_collection(const struct args *args, struct export_options *options, struct err *err)
 {
     options->profile = args->profile == 2 ? EXPORT_FAITHFUL : EXPORT_RUNNABLE;
@@ -41,12 +53,17 @@ static bool read_collection(const struct args *args, struct export_options *opti
     options->cookies = args->cookies != 0 ? (enum export_cookies)(args->cookies - 1) : EXPORT_COOKIES_JAR;
     options->keeps_all = args->no_dedup;
     options->keeps_paths = args->no_template;
+    options->patterns = args->template.items;
+    options->pattern_count = args->template.count;
+    if (!check_templates(options, err))
+        return false;
     options->max_example_bytes =
         args->max_example_body.is_given ? args->max_example_body.bytes : EXPORT_MAX_EXAMPLE_BYTES;
-    if (options->profile == EXPORT_FAITHFUL && (args->group_by != 0 || args->no_dedup || args->no_template))
+    if (options->profile == EXPORT_FAITHFUL &&
+        (args->group_by != 0 || args->no_dedup || args->no_template || args->template.count != 0))
         return err_set(err, ERR_USAGE,
                        "a faithful collection is in order of time, with nothing merged or templated: "
-                       "--group-by, --no-dedup and --no-template are for the other profile");
+                       "--group-by, --no-dedup, --template and --no-template are for the other profile");
     if (options->profile == EXPORT_FAITHFUL && args->cookies != 0)
         return err_set(
             err, ERR_USAGE,
@@ -54,7 +71,7 @@ static bool read_collection(const struct args *args, struct export_options *opti
     return parse_examples(args->max_examples, &options->max_examples, err);
 }
 
-/* The patterns are read by each export; whether they can be is known before the first. */
+/* The patterns of secrets are read by each export; whether they can be is known before the first. */
 static bool check_patterns(const char *path, struct err *err)
 {
     struct secrets *secrets = secrets_new();

@@ -113,6 +113,9 @@ static const struct opt opts[] = {
       "collection: each exchange is an item, none is merged with another" },
     { EXPORT, "no-template", 0, OPT_FLAG, NULL, AT(no_template),
       "collection: paths stay as they are, without :variables" },
+    { EXPORT, "template", 0, OPT_LIST, "[HOST]/PATTERN", AT(template),
+      "collection, openapi: which parts of paths are variables, e.g. '/users/:login/files/**'; * leaves a "
+      "part to weir, ** all that follow; may be given again, the first that fits counts" },
     { EXPORT, "tests", 0, OPT_CHOICE, "status|type|shape", AT(tests),
       "collection: test scripts that hold answers against the captured ones" },
     { EXPORT, "explain", 0, OPT_FLAG, NULL, AT(explain),
@@ -480,6 +483,7 @@ void args_clear(struct args *args)
     mem_free(args->open.items);
     mem_free(args->sync_cookies.items);
     mem_free(args->live_export.items);
+    mem_free(args->template.items);
     mem_free(args->operands.items);
     memset(args, 0, sizeof *args);
 }

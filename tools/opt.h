@@ -67,7 +67,7 @@ struct args {
     bool no_dedup, no_template, explain;
     const char *max_examples, *report;
     struct arg_size max_example_body;
-    struct arg_list sync_cookies, live_export;
+    struct arg_list template, sync_cookies, live_export;
     bool cookies_only, no_httponly_prefix, history;
     const char *session_expiry;
     int partitioned;

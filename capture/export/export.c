@@ -97,6 +97,7 @@ const char *export_reason_text(enum export_reason reason)
             "bodies that taught nothing, or not all they might: cut, damaged, too long, or too many",
         [EXPORT_NAMES_MANY] = "exchanges with more parameters or fields than are described",
         [EXPORT_BODY_MASKED] = "changed: bodies that are files, with masks where secrets stood",
+        [EXPORT_PATTERN_UNUSED] = "of no use: path patterns that no captured path fits",
         [EXPORT_MERGED] = "merged: exchanges that say no more of their item",
         [EXPORT_NOISE] = "left out: analytics, crash reports and preflights",
         [EXPORT_CREDENTIAL] = "credentials that can't be sent again as they are: see the items",

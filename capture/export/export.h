@@ -77,13 +77,15 @@ struct export_options {
     enum export_tests tests;     /* collection: each also what those before it do */
     unsigned max_examples;       /* of an item; 0: as many as EXPORT_MAX_EXAMPLES */
     bool keeps_all;              /* collection: nothing is merged, nothing is noise */
-    bool keeps_paths;            /* collection: no path is templated */
-    FILE *explain;               /* where to say why, a line for each path and exchange; NULL: nowhere */
-    const char *report_file;     /* the same, into a file: JSON where it ends in ".json"; NULL: none */
-    const char *name;            /* of the collection or environment; NULL: made of host and time */
-    const char *host;            /* openapi: HOST[:PORT], the only one that is described; NULL: all */
-    const char *domain;          /* cookies: see jar_scope_parse; NULL: all */
-    bool no_httponly_prefix;     /* cookies.txt: HttpOnly cookies stand on lines like all others */
+    bool keeps_paths;            /* collection: no path is templated, but by patterns */
+    const char *const *patterns; /* collection, openapi: overrides of templates */
+    size_t pattern_count;
+    FILE *explain;           /* where to say why, a line for each path and exchange; NULL: nowhere */
+    const char *report_file; /* the same, into a file: JSON where it ends in ".json"; NULL: none */
+    const char *name;        /* of the collection or environment; NULL: made of host and time */
+    const char *host;        /* openapi: HOST[:PORT], the only one that is described; NULL: all */
+    const char *domain;      /* cookies: see jar_scope_parse; NULL: all */
+    bool no_httponly_prefix; /* cookies.txt: HttpOnly cookies stand on lines like all others */
     unsigned session_days; /* cookies: session cookies expire so many days after now_us; 0: with the client */
     uint64_t now_us;       /* wall clock; only its day counts. With session_days */
     bool unsynced;         /* to a file: without waiting for the disk, see outfile_show */
@@ -127,7 +129,8 @@ enum export_reason {
     EXPORT_SCHEMA_PARTIAL,
     EXPORT_NAMES_MANY,
     EXPORT_BODY_MASKED,
-    EXPORT_MERGED, /* exchanges of which others speak */
+    EXPORT_PATTERN_UNUSED, /* patterns */
+    EXPORT_MERGED,         /* exchanges of which others speak */
     EXPORT_NOISE,
     EXPORT_CREDENTIAL,  /* items */
     EXPORT_EXAMPLE_CUT, /* examples */

@@ -3,6 +3,7 @@
 #include "capture/export/endpoints.h"
 #include "capture/export/json_out.h"
 #include "capture/export/openapi_model.h"
+#include "capture/export/patterns.h"
 #include "capture/export/text.h"
 #include "proxy/base/mem.h"
 #include "proxy/http/url.h"
@@ -172,12 +173,14 @@ static bool learn(struct openapi *openapi, struct export_job *job, const struct 
                   struct err *err)
 {
     struct dedup_options options = { .max_examples = 1 };
-    struct template *template = template_new();
+    struct template *template = NULL;
     struct dedup *dedup = NULL;
     struct fates fates = { .count = 0 };
-    bool ok = endpoints_find(job->source, template, &options, &dedup, err);
+    bool ok = patterns_template(job->options, &template, err) &&
+              endpoints_find(job->source, template, &options, &dedup, err);
 
     if (ok) {
+        patterns_report(job, template);
         dedup_each(dedup, add_fate, &fates);
         dedup_free(dedup);
         ok = learn_all(openapi, job, template, &fates, host, err);

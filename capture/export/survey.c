@@ -6,6 +6,7 @@
 #include "capture/export/credential.h"
 #include "capture/export/naming.h"
 #include "capture/export/noise.h"
+#include "capture/export/patterns.h"
 #include "capture/export/text.h"
 #include "capture/suffix.h"
 #include "proxy/base/mem.h"
@@ -381,11 +382,11 @@ static bool find_endpoints(struct export_job *job, struct survey *survey, struct
         .keeps_all = options->keeps_all || options->group == EXPORT_CHRONOLOGICAL,
     };
 
-    survey->template = template_new();
-    if (options->keeps_paths)
-        template_switch_off(survey->template);
-    return endpoints_find(job->source, survey->template, &of_dedup, &survey->dedup, err) &&
-           add_endpoints(job, survey, err);
+    if (!patterns_template(options, &survey->template, err) ||
+        !endpoints_find(job->source, survey->template, &of_dedup, &survey->dedup, err))
+        return false;
+    patterns_report(job, survey->template);
+    return add_endpoints(job, survey, err);
 }
 
 bool survey_run(struct export_job *job, bool merges, struct survey *out_survey, struct err *err)

@@ -20,6 +20,8 @@ struct rule {
 };
 
 struct override {
+    char *text;
+    bool is_used;  /* some path fitted */
     char *host;    /* NULL: any */
     uint16_t port; /* 0: 80 and 443 */
     struct rule rules[TEMPLATE_MAX_SEGMENTS];
@@ -52,6 +54,7 @@ static void override_clear(struct override *override)
     for (size_t i = 0; i < override->count; i++)
         mem_free(override->rules[i].text);
     mem_free(override->host);
+    mem_free(override->text);
 }
 
 void template_free(struct template *template)
@@ -140,6 +143,10 @@ static bool parse_rule(struct override *override, struct span segment, bool is_l
             return err_set(err, ERR_USAGE, "':%.*s' is no name of a variable: letters, digits and '_'",
                            SPAN_ARG(segment));
         rule->kind = RULE_VARIABLE;
+    } else if (segment.len > 2 && segment.ptr[0] == '{' && span_ends(segment, SPAN("}"))) {
+        segment = span_sub(segment, 1, segment.len - 2);
+        return err_set(err, ERR_USAGE, "a variable is written ':%.*s', not '{%.*s}'", SPAN_ARG(segment),
+                       SPAN_ARG(segment));
     } else {
         rule->kind = RULE_FIXED;
     }
@@ -154,7 +161,11 @@ static bool parse_override(struct span text, struct override *out, struct err *e
     struct segments segments;
 
     if (slash == text.len)
-        return err_set(err, ERR_USAGE, "there is no '/' in it");
+        return err_set(err, ERR_USAGE, "it has no '/': write '/users/:id' or 'api.shop.test/users/:id'");
+    if (span_starts(span_from(text, slash), SPAN("//")) && span_ends(span_sub(text, 0, slash), SPAN(":")))
+        return err_set(err, ERR_USAGE, "a host is written without '%.*s//'", (int)slash, text.ptr);
+    if (span_find(text, '?') != text.len || span_find(text, '#') != text.len)
+        return err_set(err, ERR_USAGE, "a path ends before '?' and '#'");
     if (slash != 0) {
         if (!url_parse_authority(span_sub(text, 0, slash), &authority, err))
             return false;
@@ -171,7 +182,7 @@ static bool parse_override(struct span text, struct override *out, struct err *e
 
 bool template_add_override(struct template *template, const char *text, struct err *err)
 {
-    struct override override = { .host = NULL };
+    struct override override = { .text = mem_strdup(text) };
 
     if (!parse_override(span_of(text), &override, err)) {
         override_clear(&override);
@@ -205,8 +216,8 @@ static bool covers(const struct override *override, const struct segments *segme
     return true;
 }
 
-static const struct override *find_override(const struct template *template, struct span host, uint16_t port,
-                                            const struct segments *segments)
+static struct override *find_override(const struct template *template, struct span host, uint16_t port,
+                                      const struct segments *segments)
 {
     for (size_t i = 0; i < template->override_count; i++)
         if (is_for_host(&template->overrides[i], host, port) && covers(&template->overrides[i], segments))
@@ -280,14 +291,16 @@ static struct node *step(struct template *template, struct node *node, struct sp
 void template_see(struct template *template, struct span host, uint16_t port, struct span path, int status,
                   const struct json_shape *shape)
 {
-    const struct override *override;
+    struct override *override;
     struct segments segments;
     struct node *node;
 
     if (!split(path, &segments))
         return;
     override = find_override(template, host, port, &segments);
-    if (template->is_off && override == NULL)
+    if (override != NULL)
+        override->is_used = true;
+    else if (template->is_off)
         return;
     node = take_root(template, host, port);
     for (size_t i = 0; i < segments.count && node != NULL; i++) {
@@ -314,6 +327,14 @@ void template_settle(struct template *template)
     HASH_SORT(template->hosts, by_name);
     HASH_ITER (hh, template->hosts, host, next)
         trie_settle(&template->budget, host->root);
+}
+
+void template_each_unused(const struct template *template, void (*each)(void *self, const char *text),
+                          void *self)
+{
+    for (size_t i = 0; i < template->override_count; i++)
+        if (!template->overrides[i].is_used)
+            each(self, template->overrides[i].text);
 }
 
 /* --- the second pass ----------------------------------------------------------------------------------- */

@@ -56,6 +56,10 @@ void template_see(struct template *template, struct span host, uint16_t port, st
 /* Ends the first pass. */
 void template_settle(struct template *template);
 
+/* The overrides that no path fitted, or that an earlier one left none; borrowed. */
+void template_each_unused(const struct template *template, void (*each)(void *self, const char *text),
+                          void *self);
+
 /* --- the second pass ----------------------------------------------------------------------------------- */
 
 struct template_variable {

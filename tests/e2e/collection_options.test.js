@@ -5,7 +5,7 @@ const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const http = require('node:http');
 const path = require('node:path');
-const { newman } = require('./support/newman');
+const { newman, items } = require('./support/newman');
 const { startWeir, scratch } = require('./support/weir');
 
 // Answers everything, as answer says, and keeps what came.
@@ -67,5 +67,55 @@ test('--cookies', async (t) => {
     const { code, stderr } = await weir.command(['export', 'collection', 'c', '--profile', 'faithful', '--cookies', 'none']);
     assert.equal(code, 2);
     assert.match(stderr, /--cookies is for the other profile/);
+  });
+});
+
+test('--template', async (t) => {
+  const origin = await startOrigin(t, (req, res) => res.writeHead(200, { 'Content-Type': 'application/json' }).end('{}'));
+  const weir = await startWeir(t, ['--session', 'p']);
+  const host = `127.0.0.1:${origin.port}`;
+  const file = path.join(scratch(t), 'p.json');
+  const named = async (...args) => {
+    const { code, stdout, stderr } = await weir.command(['export', 'collection', 'p', '--group-by', 'domain', ...args]);
+    assert.equal(code, 0, stderr);
+    return { names: items(JSON.parse(stdout)).map((i) => i.name), stderr };
+  };
+  for (const p of ['/people/ann/files/a/b.txt', '/people/bob/files/c/d.txt', '/orders/48213', '/export/48213']) await ask(weir, origin.port, p);
+  await weir.stop();
+
+  await t.test('a person knows what is a variable, and what it is called', async () => {
+    assert.deepEqual((await named()).names,
+                     ['GET people/ann/files/a/b.txt', 'GET people/bob/files/c/d.txt', 'GET orders/:orderId', 'GET export/:exportId']);
+    const { names, stderr } = await named('--template', '/people/:login/files/:folder/:file', '--template', `${host}/export/48213`);
+    assert.deepEqual(names, ['GET people/:login/files/:folder/:file', 'GET orders/:orderId', 'GET export/48213']);
+    assert.doesNotMatch(stderr, /pattern/);
+    assert.deepEqual((await named('--no-template', '--template', '/people/:login/**')).names,
+                     ['GET people/:login/files/a/b.txt', 'GET people/:login/files/c/d.txt', 'GET orders/48213', 'GET export/48213']);
+  });
+  await t.test('newman sends the values', async () => {
+    await weir.command(['export', 'collection', 'p', '-o', file, '--template', '/people/:login/files/:folder/:file']);
+    origin.seen.splice(0);
+    const { code, stdout } = await newman(file);
+    assert.equal(code, 0, stdout);
+    assert.deepEqual(origin.seen.map((r) => r.url).sort(), ['/export/48213', '/orders/48213', '/people/bob/files/c/d.txt']);
+  });
+  await t.test('OpenAPI has the same', async () => {
+    const { stdout } = await weir.command(['export', 'openapi', 'p', '--template', '/people/:login/files/:folder/:file']);
+    assert.ok(Object.keys(JSON.parse(stdout).paths).includes('/people/{login}/files/{folder}/{file}'), stdout.slice(0, 2000));
+  });
+  await t.test('one that fits nothing is said', async () => {
+    assert.match((await named('--template', 'people/:login/**')).stderr, /1 of no use: path patterns that no captured path fits \(first: people\/:login\/\*\*\)/);
+  });
+  await t.test('one that is wrong is refused with what is meant', async () => {
+    const refused = async (why, ...args) => {
+      const { code, stderr } = await weir.command(['export', ...args]);
+      assert.equal(code, 2);
+      assert.match(stderr, why);
+    };
+    await refused(/path pattern '\/users\/\{id\}': a variable is written ':id'/, 'collection', 'p', '--template', '/users/{id}');
+    await refused(/a host is written without 'https:\/\/'/, 'openapi', 'p', '--template', 'https://shop.test/users/:id');
+    await refused(/it has no '\/'/, 'collection', 'p', '--template', 'users');
+    await refused(/for the other profile/, 'collection', 'p', '--profile', 'faithful', '--template', '/a');
+    await refused(/--template goes with 'collection' and 'openapi'/, 'har', 'p', '--template', '/a');
   });
 });

@@ -304,7 +304,8 @@ static void overrides_know_better(void **state)
 static void a_wrong_override_is_refused(void **state)
 {
     static const char *const texts[] = {
-        "", "users", "/a/**/b", "/:", "/:a-b", "/:1a", "bad host/x", "a:0/x"
+        "",           "users", "/a/**/b",          "/:",   "/:a-b", "/:1a",
+        "bad host/x", "a:0/x", "https://a.test/x", "/x?y", "/{id}",
     };
     struct template *template = template_new();
     struct err err;
@@ -315,6 +316,30 @@ static void a_wrong_override_is_refused(void **state)
             fail_msg("'%s' is taken", texts[i]);
         assert_int_not_equal(err.code, ERR_NONE);
     }
+    template_free(template);
+}
+
+static void only_note_unused(void *self, const char *text)
+{
+    strbuf_printf(self, "%s\n", text);
+}
+
+static void overrides_that_fit_no_path_are_told(void **state)
+{
+    static const char *const texts[] = { "/users/:login", "users/:login", "/users/:name",
+                                         "api.shop.test/:any/**" };
+    struct template *template = template_new();
+    struct strbuf unused = STRBUF_EMPTY;
+    struct err err;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+        assert_true(template_add_override(template, texts[i], &err));
+    see(template, "/users/ann", 200, user);
+    see(template, "/other", 200, user);
+    template_each_unused(template, only_note_unused, &unused);
+    assert_string_equal(strbuf_text(&unused), "users/:login\n/users/:name\n");
+    strbuf_clear(&unused);
     template_free(template);
 }
 
@@ -585,6 +610,7 @@ int main(void)
         cmocka_unit_test(hosts_do_not_learn_from_each_other),
         cmocka_unit_test(overrides_know_better),
         cmocka_unit_test(a_wrong_override_is_refused),
+        cmocka_unit_test(overrides_that_fit_no_path_are_told),
         cmocka_unit_test(switched_off_only_overrides_make_variables),
         cmocka_unit_test(decisions_are_explained),
         cmocka_unit_test(the_order_of_exchanges_makes_no_difference),
