@@ -104,7 +104,8 @@ static const struct opt opts[] = {
     { EXPORT, "profile", 0, OPT_CHOICE, "runnable|faithful", AT(profile),
       "a collection of endpoints with examples (default), or of every request as it was, in order" },
     { EXPORT, "group-by", 0, OPT_CHOICE, "both|domain|endpoint|chronological", AT(group_by),
-      "folders of a collection (default both)" },
+      "folders of a collection: hosts with resources such as users/:userId/orders in them (default), one of "
+      "the two, or none" },
     { EXPORT, "max-examples", 0, OPT_TEXT, "N", AT(max_examples),
       "responses kept of each endpoint (default 5)" },
     { EXPORT, "max-example-body", 0, OPT_SIZE, "SIZE", AT(max_example_body),

@@ -1,6 +1,8 @@
 /* Items come sorted by folder: a folder is opened at its first item and closed at the next folder's. */
 #include "capture/export/collection.h"
 
+#include <string.h>
+
 #include "capture/export/digest.h"
 #include "proxy/base/mem.h"
 
@@ -62,24 +64,39 @@ bool tree_write_credential(struct collection *collection, size_t begin, size_t e
 
 /* --- folders ------------------------------------------------------------------------------------------- */
 
+enum level { OUTER, INNER, NESTED, LEVELS };
+
 struct place {
-    size_t outer, inner; /* 0 of inner: right in the outer one */
+    size_t at[LEVELS]; /* 0 of inner and nested: right in the one above */
 };
 
 static struct place place_of(const struct survey *survey, size_t i)
 {
-    return (struct place){ survey_outer(survey->items[i].order), survey_inner(survey->items[i].order) };
+    struct place place = { { survey_outer(survey->items[i].order), survey_inner(survey->items[i].order),
+                             0 } };
+    size_t inner = place.at[INNER], parent;
+
+    if (inner == 0 || inner == SURVEY_THIRD_PARTY)
+        return place;
+    parent = survey->inner.list[inner - 1].parent;
+    if (parent == FOLDERS_NONE)
+        return place;
+    place.at[INNER] = parent + 1;
+    place.at[NESTED] = inner;
+    return place;
 }
 
 /* Where the items of that folder end. */
-static size_t end_of(const struct survey *survey, size_t begin, bool is_inner)
+static size_t end_of(const struct survey *survey, size_t begin, enum level level)
 {
-    struct place first = place_of(survey, begin);
+    struct place first = place_of(survey, begin), place;
     size_t end = begin;
 
-    while (end < survey->count && place_of(survey, end).outer == first.outer &&
-           (!is_inner || place_of(survey, end).inner == first.inner))
-        end++;
+    for (; end < survey->count; end++) {
+        place = place_of(survey, end);
+        if (memcmp(place.at, first.at, (level + 1) * sizeof(*place.at)) != 0)
+            break;
+    }
     return end;
 }
 
@@ -165,21 +182,22 @@ static bool write_flat(struct collection *collection, struct err *err)
     return true;
 }
 
-/* The inner folders between begin and end, after the items that are in none. */
-static bool write_inner(struct collection *collection, const char *outer, size_t begin, size_t end,
-                        struct err *err)
+/* The folders of that level between begin and end, after the items that are in none. */
+static bool write_level(struct collection *collection, enum level level, const char *outer, size_t begin,
+                        size_t end, struct err *err)
 {
     const struct survey *survey = &collection->survey;
     uint64_t inherited = collection->inherited;
 
     for (size_t i = begin; i < end;) {
-        size_t inner = place_of(survey, i).inner, next = end_of(survey, i, true);
+        size_t folder = place_of(survey, i).at[level], next = end_of(survey, i, level);
 
-        if (inner != 0 && !open_folder(collection, outer, inner_name(survey, inner), i, next, err))
+        if (folder != 0 && !open_folder(collection, outer, inner_name(survey, folder), i, next, err))
             return false;
-        if (!write_range(collection, i, next, err))
+        if (folder != 0 && level == INNER ? !write_level(collection, NESTED, outer, i, next, err)
+                                          : !write_range(collection, i, next, err))
             return false;
-        if (inner != 0)
+        if (folder != 0)
             close_folder(collection);
         collection->inherited = inherited;
         i = next;
@@ -193,10 +211,11 @@ static bool write_outer(struct collection *collection, struct err *err)
     uint64_t inherited = collection->inherited;
 
     for (size_t i = 0; i < survey->count;) {
-        const char *name = outer_name(survey, place_of(survey, i).outer);
-        size_t next = end_of(survey, i, false);
+        const char *name = outer_name(survey, place_of(survey, i).at[OUTER]);
+        size_t next = end_of(survey, i, OUTER);
 
-        if (!open_folder(collection, name, "", i, next, err) || !write_inner(collection, name, i, next, err))
+        if (!open_folder(collection, name, "", i, next, err) ||
+            !write_level(collection, INNER, name, i, next, err))
             return false;
         close_folder(collection);
         collection->inherited = inherited;
@@ -210,6 +229,6 @@ bool tree_write(struct collection *collection, struct err *err)
     if (collection->is_flat)
         return write_flat(collection, err);
     if (collection->job->options->group == EXPORT_BY_ENDPOINT)
-        return write_inner(collection, "", 0, collection->survey.count, err);
+        return write_level(collection, INNER, "", 0, collection->survey.count, err);
     return write_outer(collection, err);
 }

@@ -101,21 +101,45 @@ static bool is_value(struct span segment)
            (segment.len >= 12 && (hex == segment.len || digits * 3 > segment.len));
 }
 
+/* A name of something: no version, nobody's id. */
+static bool is_word(struct span segment)
+{
+    return segment.len != 0 && segment.ptr[0] != ':' && !is_version(segment) && !is_value(segment);
+}
+
+/* The next word, unless it is a file at the end. */
+static bool find_word(struct span *path, struct span *out_segment)
+{
+    while (span_split(path, '/', out_segment))
+        if (is_word(*out_segment))
+            return path->len != 0 || span_find(*out_segment, '.') == out_segment->len;
+    return false;
+}
+
 bool naming_find_resource(struct span path, struct span *out_segment)
 {
     struct span segment;
 
-    while (span_split(&path, '/', &segment)) {
-        bool is_last = path.len == 0;
+    if (!find_word(&path, &segment))
+        return false;
+    *out_segment = segment;
+    return true;
+}
 
-        if (segment.len == 0 || segment.ptr[0] == ':' || is_version(segment) || is_value(segment))
-            continue;
-        if (is_last && span_find(segment, '.') < segment.len)
+bool naming_find_part(struct span path, struct span *out_part)
+{
+    struct span resource, segment;
+
+    if (!find_word(&path, &resource))
+        return false;
+    do {
+        if (!span_split(&path, '/', &segment))
             return false;
-        *out_segment = segment;
-        return true;
-    }
-    return false;
+    } while (segment.len == 0 || segment.ptr[0] != ':');
+    if (!find_word(&path, &segment))
+        return false;
+    *out_part = span_make(resource.ptr, (size_t)(segment.ptr + segment.len - resource.ptr));
+    return true;
 }
 
 /* --- items --------------------------------------------------------------------------------------------- */

@@ -18,6 +18,10 @@ void naming_add_variable(struct strbuf *out, const struct record *record);
  * in a templated path) nor a file at the top. False: there is none. Borrowed from path. */
 bool naming_find_resource(struct span path, struct span *out_segment);
 
+/* What a path has of its resource: "users/:userId/orders", of "/v1/users/:userId/orders/:orderId": up to the
+ * first such segment behind a variable that is behind the resource. Borrowed from path. */
+bool naming_find_part(struct span path, struct span *out_part);
+
 /* "GET v1/users", for the root "GET /"; at most 100 bytes, so that a suffix has room. */
 void naming_add_item(struct strbuf *out, struct span method, struct span path);
 /* What tells calls to one URL apart: " · query Product", " · eth_call", " · <SOAPAction>"; nothing for

@@ -17,12 +17,6 @@
 /* Bodies that can be text of a collection at all: see body_plan. */
 #define MAX_SCANNED_BYTES (1024 * 1024)
 
-struct folder_row {
-    char *key;
-    size_t index;
-    UT_hash_handle hh;
-};
-
 /* --- origins ------------------------------------------------------------------------------------------- */
 
 static void add_origin_url(struct strbuf *out, const struct record *record)
@@ -132,47 +126,6 @@ static void name_origins(struct survey *survey)
             name_variable(survey, origin);
 }
 
-/* --- folders ------------------------------------------------------------------------------------------- */
-
-static size_t add_folder(struct survey_folders *folders, size_t parent, struct span name)
-{
-    struct strbuf key = STRBUF_EMPTY;
-    struct folder_row *row;
-
-    strbuf_printf(&key, "%zu ", parent);
-    text_add_bytes(&key, name);
-    HASH_FIND_STR(folders->by_name, strbuf_text(&key), row);
-    if (row == NULL) {
-        if (folders->count == folders->cap) {
-            folders->cap = folders->cap != 0 ? folders->cap * 2 : 16;
-            folders->list = mem_realloc(folders->list, folders->cap * sizeof(*folders->list));
-        }
-        row = mem_new(struct folder_row);
-        row->index = folders->count++;
-        folders->list[row->index].name = mem_strdup(strchr(strbuf_text(&key), ' ') + 1);
-        folders->list[row->index].count = 0;
-        row->key = strbuf_detach(&key);
-        HASH_ADD_KEYPTR(hh, folders->by_name, row->key, strlen(row->key), row);
-    }
-    strbuf_clear(&key);
-    folders->list[row->index].count++;
-    return row->index;
-}
-
-static void folders_clear(struct survey_folders *folders)
-{
-    struct folder_row *row, *tmp;
-
-    HASH_ITER (hh, folders->by_name, row, tmp) {
-        HASH_DEL(folders->by_name, row);
-        mem_free(row->key);
-        mem_free(row);
-    }
-    for (size_t i = 0; i < folders->count; i++)
-        mem_free(folders->list[i].name);
-    mem_free(folders->list);
-}
-
 /* --- items --------------------------------------------------------------------------------------------- */
 
 bool survey_takes(const struct record *record, enum export_reason *out_why)
@@ -214,6 +167,20 @@ void survey_add_path(const struct survey *survey, const struct export_job *job, 
     template_path_clear(&path);
 }
 
+/* The folder of what a path is about, or of what it has of that; 0: of neither. */
+static size_t take_resource(struct survey *survey, size_t outer, struct span path)
+{
+    struct span resource, part;
+    size_t inner;
+
+    if (!naming_find_resource(path, &resource))
+        return 0;
+    inner = folders_take(&survey->inner, outer, FOLDERS_NONE, resource);
+    if (naming_find_part(path, &part))
+        inner = folders_take(&survey->inner, outer, inner, part);
+    return inner + 1;
+}
+
 /* Index 0 of inner means "no folder of its own": real ones begin at 1. */
 static uint64_t order_of(struct export_job *job, struct survey *survey, const struct record *record)
 {
@@ -221,7 +188,6 @@ static uint64_t order_of(struct export_job *job, struct survey *survey, const st
     enum export_group group = job->options->group;
     bool is_foreign;
     struct strbuf path = STRBUF_EMPTY;
-    struct span resource;
     uint64_t outer = 0, inner = 0;
 
     if (survey->dedup == NULL || survey_is_flat(job->options))
@@ -231,12 +197,12 @@ static uint64_t order_of(struct export_job *job, struct survey *survey, const st
         return SURVEY_THIRD_PARTY;
     if (is_foreign)
         return (uint64_t)SURVEY_THIRD_PARTY << 32 |
-               (1 + add_folder(&survey->inner, SURVEY_THIRD_PARTY, span_of(origin->host)));
+               (1 + folders_take(&survey->inner, SURVEY_THIRD_PARTY, FOLDERS_NONE, span_of(origin->host)));
     if (group != EXPORT_BY_ENDPOINT)
-        outer = add_folder(&survey->outer, 0, span_of(origin->host));
+        outer = folders_take(&survey->outer, 0, FOLDERS_NONE, span_of(origin->host));
     survey_add_path(survey, job, record, &path);
-    if (group != EXPORT_BY_DOMAIN && naming_find_resource(strbuf_span(&path), &resource))
-        inner = 1 + add_folder(&survey->inner, outer, resource);
+    if (group != EXPORT_BY_DOMAIN)
+        inner = take_resource(survey, outer, strbuf_span(&path));
     strbuf_clear(&path);
     return outer << 32 | inner;
 }
@@ -272,6 +238,20 @@ static int by_order(const void *a, const void *b)
     if (x->place != y->place)
         return x->place < y->place ? -1 : 1;
     return x->seq < y->seq ? -1 : x->seq > y->seq;
+}
+
+static void settle_folders(struct survey *survey)
+{
+    size_t *moved = folders_settle(&survey->inner);
+
+    for (size_t i = 0; i < survey->count; i++) {
+        uint64_t order = survey->items[i].order;
+        size_t inner = survey_inner(order);
+
+        if (inner != 0 && inner != SURVEY_THIRD_PARTY)
+            survey->items[i].order = (uint64_t)survey_outer(order) << 32 | (moved[inner - 1] + 1);
+    }
+    mem_free(moved);
 }
 
 static void flatten_small_hosts(struct survey *survey)
@@ -403,6 +383,8 @@ bool survey_run(struct export_job *job, bool merges, struct survey *out_survey, 
         survey_clear(&survey);
         return false;
     }
+    if (merges && !survey_is_flat(job->options))
+        settle_folders(&survey);
     if (merges && job->options->group == EXPORT_BY_BOTH)
         flatten_small_hosts(&survey);
     if (survey.count != 0)

@@ -9,6 +9,7 @@
 #include <uthash.h>
 
 #include "capture/export/endpoints.h"
+#include "capture/export/folders.h"
 #include "capture/export/job.h"
 #include "capture/export/literals.h"
 
@@ -22,11 +23,6 @@ struct survey_origin {
     UT_hash_handle hh;
 };
 
-struct survey_folder {
-    char *name;
-    uint64_t count;
-};
-
 /* The order of items: outer and inner are indices into the folders of their kind (0 of inner: right in the
  * outer one), or the start time in a chronological collection. */
 struct survey_item {
@@ -36,16 +32,10 @@ struct survey_item {
     uint32_t place;      /* of a runnable collection: among those of dedup */
 };
 
-struct survey_folders {
-    struct survey_folder *list;
-    size_t count, cap;
-    struct folder_row *by_name;
-};
-
 struct survey {
     struct survey_origin *origins;    /* in order of appearance: hh.next */
     const struct survey_origin *main; /* the one with most exchanges; NULL: there is none */
-    struct survey_folders outer, inner;
+    struct folders outer, inner;
     struct survey_item *items;
     size_t count, cap;
     struct literals *literals;

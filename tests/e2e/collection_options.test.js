@@ -15,15 +15,15 @@ async function startOrigin(t, answer) {
     seen.push({ method: req.method, url: req.url, headers: req.headers, raw: req.rawHeaders });
     answer(req, res);
   });
-  await new Promise((r) => server.listen(0, '127.0.0.1', r));
+  await new Promise((r) => server.listen(0, '0.0.0.0', r));
   t.after(() => { server.closeAllConnections(); server.close(); });
   return { port: server.address().port, seen };
 }
 
-function ask(weir, port, target, headers = {}) {
+function ask(weir, port, target, headers = {}, host = '127.0.0.1') {
   return new Promise((resolve, reject) => {
-    http.get({ host: '127.0.0.1', port: weir.port, path: `http://127.0.0.1:${port}${target}`, agent: false,
-               headers: { Host: `127.0.0.1:${port}`, ...headers } }, (res) => res.resume().on('end', resolve)).on('error', reject);
+    http.get({ host: '127.0.0.1', port: weir.port, path: `http://${host}:${port}${target}`, agent: false,
+               headers: { Host: `${host}:${port}`, ...headers } }, (res) => res.resume().on('end', resolve)).on('error', reject);
   });
 }
 
@@ -117,5 +117,43 @@ test('--template', async (t) => {
     await refused(/it has no '\/'/, 'collection', 'p', '--template', 'users');
     await refused(/for the other profile/, 'collection', 'p', '--profile', 'faithful', '--template', '/a');
     await refused(/--template goes with 'collection' and 'openapi'/, 'har', 'p', '--template', '/a');
+  });
+});
+
+test('--group-by', async (t) => {
+  const origin = await startOrigin(t, (req, res) => res.writeHead(200, { 'Content-Type': 'application/json' }).end('{}'));
+  const weir = await startWeir(t, ['--session', 'g']);
+  const dir = scratch(t);
+  const own = `127.0.0.1:${origin.port}`, foreign = `127.0.0.2:${origin.port}`;
+  for (const p of ['/terms', '/v1/users/48213/orders', '/v1/users', '/v1/users/48213/orders/17', '/v1/users/48213', '/v1/users/48213/cards', '/v1/carts']) {
+    await ask(weir, origin.port, p, { 'Sec-Fetch-Site': 'same-origin' });
+  }
+  await ask(weir, origin.port, '/lib/all', { 'Sec-Fetch-Site': 'cross-site', Referer: `http://${own}/` }, '127.0.0.2');
+  await weir.stop();
+
+  // Names of items, and of folders with what is in them.
+  const tree = (list) => list.map((i) => (i.item ? { [i.name]: tree(i.item) } : i.name.slice(4)));
+  const grouped = async (by) => {
+    const file = path.join(dir, `${by}.json`);
+    const { code, stderr } = await weir.command(['export', 'collection', 'g', '-o', file, '--group-by', by]);
+    assert.equal(code, 0, stderr);
+    origin.seen.splice(0);
+    const run = await newman(file);
+    assert.equal(run.code, 0, run.stdout);
+    assert.equal(origin.seen.length, 8);
+    return tree(JSON.parse(fs.readFileSync(file, 'utf8')).item);
+  };
+  const users = { users: ['v1/users', 'v1/users/:userId',
+    { 'users/:userId/orders': ['v1/users/:userId/orders', 'v1/users/:userId/orders/:orderId'] }, { 'users/:userId/cards': ['v1/users/:userId/cards'] }] };
+
+  await t.test('endpoint: folders of what paths are about, one in the other', async () => {
+    assert.deepEqual(await grouped('endpoint'), [{ terms: ['terms'] }, users, { carts: ['v1/carts'] }, { '_third-party': ['lib/all'] }]);
+  });
+  await t.test('both: in folders of hosts', async () => {
+    assert.deepEqual(await grouped('both'),
+                     [{ [own]: [{ terms: ['terms'] }, users, { carts: ['v1/carts'] }] }, { '_third-party': [{ [foreign]: ['lib/all'] }] }]);
+  });
+  await t.test('domain: folders of hosts alone', async () => {
+    assert.deepEqual(Object.values((await grouped('domain'))[0])[0].length, 7);
   });
 });

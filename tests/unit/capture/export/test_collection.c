@@ -172,6 +172,104 @@ static void hosts_and_resources_are_folders(void **state)
     json_decref(document);
 }
 
+static void what_a_resource_has_is_a_folder_in_its_folder(void **state)
+{
+    static const char *const requests[] = {
+        "GET /v1/users/48213/orders HTTP/1.1\r\n\r\n",
+        "GET /v1/carts HTTP/1.1\r\n\r\n",
+        "GET /v1/users/48213/orders/17/lines HTTP/1.1\r\n\r\n",
+        "GET /v1/users/48213/avatar.png HTTP/1.1\r\n\r\n",
+        "GET /v1/users/48213/cards HTTP/1.1\r\n\r\n",
+        "GET /v1/users/48213 HTTP/1.1\r\n\r\n",
+        "GET /v1/users/export HTTP/1.1\r\n\r\n",
+    };
+    static const char *const groups[] = { "endpoint", "both" };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++)
+        add("http://big.test", requests[i]);
+    for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
+        json_t *document = exported(groups[i]);
+        json_t *top = i == 0 ? document : at(document, "item 0");
+
+        assert_int_equal(json_array_size(at(top, "item")), 2);
+        assert_string_equal(text_at(top, "item 0 name"), "users");
+        assert_int_equal(json_array_size(at(top, "item 0 item")), 5);
+        assert_string_equal(text_at(top, "item 0 item 0 name"), "GET v1/users/:userId/avatar.png");
+        assert_string_equal(text_at(top, "item 0 item 1 name"), "GET v1/users/:userId");
+        assert_string_equal(text_at(top, "item 0 item 2 name"), "GET v1/users/export");
+        assert_string_equal(text_at(top, "item 0 item 3 name"), "users/:userId/orders");
+        assert_string_equal(text_at(top, "item 0 item 3 item 0 name"), "GET v1/users/:userId/orders");
+        assert_string_equal(text_at(top, "item 0 item 3 item 1 name"),
+                            "GET v1/users/:userId/orders/:orderId/lines");
+        assert_string_equal(text_at(top, "item 0 item 4 name"), "users/:userId/cards");
+        assert_string_equal(text_at(top, "item 1 name"), "carts");
+        assert_string_not_equal(text_at(top, "item 0 id"), text_at(top, "item 0 item 3 id"));
+        json_decref(document);
+    }
+}
+
+/* As many items as make no folders, and one more; its further examples are no items. */
+static void a_host_of_few_items_is_not_split(void **state)
+{
+    json_t *document;
+
+    (void)state;
+    add("http://a.test", "GET /users HTTP/1.1\r\n\r\n");
+    add("http://a.test", "POST /users HTTP/1.1\r\n\r\n");
+    add("http://a.test", "GET /users/48213 HTTP/1.1\r\n\r\n");
+    add("http://a.test", "GET /users/48214 HTTP/1.1\r\n\r\n");
+    add("http://a.test", "GET /users/48214/orders HTTP/1.1\r\n\r\n");
+    add("http://a.test", "GET /carts HTTP/1.1\r\n\r\n");
+    document = exported("both");
+    assert_int_equal(json_array_size(at(document, "item 0 item")), 5);
+    assert_string_equal(text_at(document, "item 0 item 4 name"), "GET carts");
+    json_decref(document);
+    add("http://a.test", "GET /terms HTTP/1.1\r\n\r\n");
+    document = exported("both");
+    assert_int_equal(json_array_size(at(document, "item 0 item")), 3);
+    assert_string_equal(text_at(document, "item 0 item 0 name"), "users");
+    json_decref(document);
+}
+
+static void what_pages_of_the_site_had_from_elsewhere_comes_last(void **state)
+{
+    static const char cross[] = "Sec-Fetch-Site: cross-site\r\n\r\n";
+    static const char *const hosts[] = { "https://cdn.test", "https://fonts.test", "https://api.shop.test" };
+    static const char *const groups[] = { "both", "domain", "endpoint" };
+    json_t *document;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
+        char *request = mem_printf("GET /lib/%zu HTTP/1.1\r\n%s", i, cross);
+
+        add(hosts[i], request);
+        mem_free(request);
+    }
+    for (size_t i = 0; i < 3; i++)
+        add("https://www.shop.test", "GET /cart HTTP/1.1\r\nSec-Fetch-Site: none\r\n\r\n");
+    /* Somebody went there: it is no third party. */
+    add("https://other.test", "GET /a HTTP/1.1\r\nSec-Fetch-Site: none\r\n\r\n");
+    for (size_t i = 0; i < 2; i++) {
+        document = exported(groups[i]);
+        assert_int_equal(json_array_size(at(document, "item")), 4);
+        assert_string_equal(text_at(document, "item 0 name"), "api.shop.test");
+        assert_string_equal(text_at(document, "item 2 name"), "other.test");
+        assert_string_equal(text_at(document, "item 3 name"), "_third-party");
+        assert_string_equal(text_at(document, "item 3 item 0 name"), "cdn.test");
+        assert_string_equal(text_at(document, "item 3 item 0 item 0 name"), "GET lib/0");
+        assert_string_equal(text_at(document, "item 3 item 1 name"), "fonts.test");
+        json_decref(document);
+    }
+    document = exported(groups[2]);
+    assert_int_equal(json_array_size(at(document, "item")), 4);
+    assert_string_equal(text_at(document, "item 0 name"), "lib");
+    assert_int_equal(json_array_size(at(document, "item 0 item")), 1);
+    assert_string_equal(text_at(document, "item 3 name"), "_third-party");
+    assert_int_equal(json_array_size(at(document, "item 3 item")), 2);
+    json_decref(document);
+}
+
 static void names_are_unique_within_their_folder(void **state)
 {
     struct export_options options = { .group = EXPORT_BY_DOMAIN,
@@ -421,6 +519,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         collection_test(an_export_has_its_golden_form),
         collection_test(hosts_and_resources_are_folders),
+        collection_test(what_a_resource_has_is_a_folder_in_its_folder),
+        collection_test(a_host_of_few_items_is_not_split),
+        collection_test(what_pages_of_the_site_had_from_elsewhere_comes_last),
         collection_test(names_are_unique_within_their_folder),
         collection_test(what_is_no_item_is_counted_with_its_reason),
         collection_test(structured_bodies_stay_raw_unless_they_come_back_the_same),

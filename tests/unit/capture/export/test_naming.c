@@ -41,6 +41,31 @@ static void assert_resource(const char *path, const char *expected)
         fail_msg("'%s' is about '%.*s'", path, SPAN_ARG(segment));
 }
 
+static void assert_part(const char *path, const char *expected)
+{
+    struct span part = SPAN_NONE;
+
+    if (naming_find_part(span_of(path), &part) != (expected != NULL) ||
+        (expected != NULL && !span_eq(part, span_of(expected))))
+        fail_msg("'%s' has '%.*s'", path, SPAN_ARG(part));
+}
+
+static void a_part_of_a_resource_stands_behind_a_variable(void **state)
+{
+    (void)state;
+    assert_part("/v1/users/:userId/orders", "users/:userId/orders");
+    assert_part("/v1/users/:userId/orders/:orderId/lines", "users/:userId/orders");
+    assert_part("/api/users/:userId/orders", "api/users/:userId/orders");
+    assert_part("/users/:userId/:day/hours", "users/:userId/:day/hours");
+    assert_part("/users/:userId", NULL);
+    assert_part("/users/:userId/", NULL);
+    assert_part("/users/:userId/:day", NULL);
+    assert_part("/users/:userId/avatar.png", NULL);
+    assert_part("/users/export", NULL);
+    assert_part("/:shop/users", NULL);
+    assert_part("/", NULL);
+}
+
 static void a_path_is_about_its_first_telling_segment(void **state)
 {
     (void)state;
@@ -141,6 +166,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_variable_is_named_for_its_host),
+        cmocka_unit_test(a_part_of_a_resource_stands_behind_a_variable),
         cmocka_unit_test(a_path_is_about_its_first_telling_segment),
         cmocka_unit_test(calls_to_one_url_are_told_apart_by_their_operation),
         cmocka_unit_test(equal_names_get_the_querys_keys_or_a_number),
