@@ -87,8 +87,8 @@ static void print_readme(const struct bundle *bundle, const struct export_report
     fputs(" --timeout-request 15000\n\n", out);
     if (report->values_path != NULL)
         fprintf(out, "- `%s%s` has the values of secrets%s.\n", name, bundle->options->format->values_name,
-                has_jar ? ": keep it to yourself, or give it with what they open"
-                        : ", which are empty: fill them in");
+                report->values != 0 ? ": keep it to yourself, or give it with what they open"
+                                    : ", which are empty: fill them in");
     if (has_jar)
         fprintf(out,
                 "- `%s.cookies.json` (newman), `%s.cookies.txt` (curl, wget, Python) and "

@@ -40,6 +40,14 @@ static void add_report(struct strbuf *out, const struct export_report *report)
         strbuf_printf(out, "weir: bodies of requests lie in %s\n", report->files_path);
 }
 
+/* A device or a pipe is written into; only a file can be replaced by one that is whole. */
+static bool is_special(const char *path)
+{
+    struct stat status;
+
+    return stat(path, &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode);
+}
+
 static void say_report(const struct export_format *format, const char *path,
                        const struct export_report *report)
 {
@@ -65,20 +73,18 @@ static void say_report(const struct export_format *format, const char *path,
     else
         strbuf_add_str(&out, "; values are as captured, passwords and tokens too: keep it secret\n");
     if (report->values_path != NULL) {
-        strbuf_add_str(&out, "weir: values of secrets go to ");
+        strbuf_add_str(&out, report->blanks == 0 ? "weir: values of secrets go to "
+                             : report->values == 0
+                                 ? "weir: variables to fill in are in "
+                                 : "weir: values of secrets, and variables to fill in, are in ");
         text_add_shown(&out, span_of(report->values_path));
         strbuf_add_str(&out, ", readable by its owner alone\n");
+    } else if (format->hiding == EXPORT_HIDES_BY_NAME && path != NULL && report->is_hidden &&
+               !is_special(path)) {
+        strbuf_add_str(&out, "weir: it has no secrets, so that no file of values goes with it\n");
     }
     fputs(strbuf_text(&out), stderr);
     strbuf_clear(&out);
-}
-
-/* A device or a pipe is written into; only a file can be replaced by one that is whole. */
-static bool is_special(const char *path)
-{
-    struct stat status;
-
-    return stat(path, &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode);
 }
 
 static void show_progress(void *self, enum export_phase phase, uint64_t done, uint64_t total)

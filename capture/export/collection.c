@@ -68,6 +68,8 @@ static void add_secrets(const struct export_job *job, struct strbuf *out)
 {
     if (job->secrets == NULL)
         strbuf_add_str(out, "\nValues are as they were captured, secrets included.");
+    else if (secrets_count(job->secrets) == 0)
+        strbuf_add_str(out, "\nNo secrets were found.");
     else if (job->values_path == NULL)
         strbuf_add_str(out, "\nSecrets are variables; `weir export environment` has their values.");
     else if (job->options->secrets == EXPORT_SECRETS_DROP)
@@ -87,7 +89,7 @@ static void add_newman_line(const struct collection *collection, struct strbuf *
     else
         strbuf_add_str(out, " Cookies come from responses and from the jar (`weir export cookies-tough`)."
                             "\n\n    newman run THIS.json --cookie-jar JAR.json");
-    if (job->secrets != NULL)
+    if (job->secrets != NULL && secrets_count(job->secrets) != 0)
         strbuf_add_str(out, " -e ENVIRONMENT.json");
     if (job->files != NULL)
         strbuf_add_str(out, " --working-dir THIS.files");

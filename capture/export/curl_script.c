@@ -78,6 +78,15 @@ static void write_how_values_come(struct export_job *job)
     strbuf_clear(&word);
 }
 
+/* Also those that no request uses: the script's head has asked for the file. */
+static void write_values(struct export_job *job)
+{
+    bool is_dropped = job->options->secrets == EXPORT_SECRETS_DROP;
+
+    *(is_dropped ? &job->report->blanks : &job->report->values) = secrets_count(job->secrets);
+    shell_write_values(job->values, job->secrets, is_dropped);
+}
+
 bool export_curl(struct export_job *job, struct err *err)
 {
     const struct export_source *source = job->source;
@@ -91,7 +100,7 @@ bool export_curl(struct export_job *job, struct err *err)
             "# Content-Length, too: whoever changes a body changes it with it, or takes it out.\n",
             strbuf_text(&name));
     strbuf_clear(&name);
-    if (job->secrets != NULL)
+    if (job->secrets != NULL && secrets_count(job->secrets) != 0)
         write_how_values_come(job);
     if (!source->rewind(source->self, err))
         return false;
@@ -105,6 +114,6 @@ bool export_curl(struct export_job *job, struct err *err)
             return false;
     }
     if (job->values != NULL)
-        shell_write_values(job->values, job->secrets, job->options->secrets == EXPORT_SECRETS_DROP);
+        write_values(job);
     return true;
 }

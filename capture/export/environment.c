@@ -20,6 +20,7 @@ static void write_value(struct json_out *json, const struct survey_origin *origi
 
 struct secret_values {
     struct json_out *json;
+    struct export_report *report;
     bool is_dropped;
 };
 
@@ -28,6 +29,7 @@ static void write_secret(void *self, const char *name, struct span value, const 
     struct secret_values *values = self;
 
     (void)secret;
+    *(values->is_dropped ? &values->report->blanks : &values->report->values) += 1;
     jout_open_object(values->json);
     jout_member_str(values->json, "key", name);
     jout_member_bytes(values->json, "value", values->is_dropped ? SPAN("") : value);
@@ -36,8 +38,9 @@ static void write_secret(void *self, const char *name, struct span value, const 
     jout_close(values->json);
 }
 
-static void write_fill_in(struct json_out *json, const char *name)
+static void write_fill_in(struct json_out *json, struct export_report *report, const char *name)
 {
+    report->blanks++;
     jout_open_object(json);
     jout_member_str(json, "key", name);
     jout_member_str(json, "value", "");
@@ -82,22 +85,22 @@ void environment_write(struct export_job *job, const struct survey *survey, cons
                        FILE *out)
 {
     struct json_out json;
-    struct secret_values secrets = { &json, job->options->secrets == EXPORT_SECRETS_DROP };
+    struct secret_values secrets = { &json, job->report, job->options->secrets == EXPORT_SECRETS_DROP };
 
     jout_init(&json, out);
     begin(job, survey, &json);
     secrets_each_variable(job->secrets, true, write_secret, &secrets);
     if (fill_ins->aws)
-        write_fill_in(&json, CREDENTIAL_AWS_VARIABLE);
+        write_fill_in(&json, job->report, CREDENTIAL_AWS_VARIABLE);
     if (fill_ins->digest)
-        write_fill_in(&json, CREDENTIAL_DIGEST_VARIABLE);
+        write_fill_in(&json, job->report, CREDENTIAL_DIGEST_VARIABLE);
     end(job, &json);
 }
 
 bool export_environment(struct export_job *job, struct err *err)
 {
     struct json_out json;
-    struct secret_values secrets = { &json, job->options->secrets == EXPORT_SECRETS_DROP };
+    struct secret_values secrets = { &json, job->report, job->options->secrets == EXPORT_SECRETS_DROP };
     struct survey survey;
 
     if (!survey_run(job, false, &survey, err))

@@ -302,6 +302,8 @@ static bool commit_sides(struct export_job *job, struct side_files *sides, struc
 {
     if (job->log != NULL)
         job_log_end(job->log);
+    if (job->report->values + job->report->blanks == 0)
+        outfile_abandon(&sides->values);
     return (sides->values.file == NULL || outfile_commit(&sides->values, err)) &&
            (sides->report.file == NULL || outfile_commit(&sides->report, err));
 }
@@ -355,8 +357,10 @@ bool export_to_file(const struct export_source *source, const struct export_opti
         files_keep(job.files);
         out_report->has_files = !files_is_empty(job.files);
         out_report->files_path = mem_strdup(files_path(job.files));
-        out_report->values_path = sides.values_path;
-        sides.values_path = NULL;
+        if (out_report->values + out_report->blanks != 0) {
+            out_report->values_path = sides.values_path;
+            sides.values_path = NULL;
+        }
     }
     outfile_abandon(&out);
     files_free(job.files);

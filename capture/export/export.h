@@ -160,7 +160,9 @@ struct export_report {
     bool has_files;    /* bodies lie beside the export, in files_path */
     char *files_path;  /* owned; export_report_clear */
     bool is_hidden;    /* no secret is in it */
-    char *values_path; /* owned; where their values are; NULL: nowhere */
+    char *values_path; /* owned; where their values are; NULL: nowhere, or there is none */
+    uint64_t values;   /* variables there that have their value */
+    uint64_t blanks;   /* and those that somebody has to fill in */
 };
 void export_report_clear(struct export_report *report);
 

@@ -15,7 +15,8 @@ struct export_job {
     struct export_report *report;
     struct secrets *secrets; /* sealed; NULL: all values stay as they are */
     const char *values_path; /* where those of variables will be; NULL: nowhere */
-    FILE *values;            /* where the format writes them, at its end; NULL with values_path */
+    FILE *values;            /* where the format writes them, at its end, and counts them into the report;
+                              * no variable, no file; NULL with values_path */
     struct job_log *log;     /* what became of each exchange; NULL: nobody asks */
 };
 

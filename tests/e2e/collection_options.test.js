@@ -157,3 +157,39 @@ test('--group-by', async (t) => {
     assert.deepEqual(Object.values((await grouped('domain'))[0])[0].length, 7);
   });
 });
+
+test('a file of values is written when there is one to write or to fill in', async (t) => {
+  const origin = await startOrigin(t, (req, res) => res.writeHead(200, { 'Content-Type': 'application/json' }).end('{}'));
+  const weir = await startWeir(t, ['--session', 'e']);
+  const dir = scratch(t);
+  await ask(weir, origin.port, '/open');
+  await ask(weir, origin.port, '/secret', { Authorization: 'Bearer tok_4f9aC0ffee77Beef42Zq' });
+  await weir.stop();
+  const exported = async (what, name, ...args) => {
+    const { code, stderr } = await weir.command(['export', what, 'e', '-o', path.join(dir, name), ...args]);
+    assert.equal(code, 0, stderr);
+    return stderr;
+  };
+
+  await t.test('no secret, no file, and nobody speaks of one', async () => {
+    assert.match(await exported('collection', 'o.json', '--filter', 'path:/open'), /it has no secrets, so that no file of values goes with it/);
+    assert.match(await exported('curl', 'o.sh', '--filter', 'path:/open'), /no file of values/);
+    await exported('collection', 'o/', '--filter', 'path:/open');
+    assert.deepEqual(fs.readdirSync(dir).sort(), ['o', 'o.json', 'o.sh']);
+    assert.ok(!fs.readdirSync(path.join(dir, 'o')).some((f) => f.includes('environment')));
+    assert.doesNotMatch(fs.readFileSync(path.join(dir, 'o/README.md'), 'utf8'), / -e |environment/);
+    assert.doesNotMatch(JSON.parse(fs.readFileSync(path.join(dir, 'o.json'), 'utf8')).info.description.content, / -e |ENVIRONMENT/);
+    assert.doesNotMatch(fs.readFileSync(path.join(dir, 'o.sh'), 'utf8'), /\.env/);
+    assert.equal((await newman(path.join(dir, 'o.json'))).code, 0);
+  });
+  await t.test('a secret has its value there, or is to be filled in', async () => {
+    assert.match(await exported('collection', 's.json'), /values of secrets go to .*s\.postman_environment\.json/);
+    assert.match(await exported('collection', 'd.json', '--secrets', 'drop'), /variables to fill in are in .*d\.postman_environment\.json/);
+    await exported('collection', 's/');
+    assert.match(fs.readFileSync(path.join(dir, 's/README.md'), 'utf8'), / -e e\.postman_environment\.json/);
+  });
+  await t.test('everything kept needs none', async () => {
+    assert.doesNotMatch(await exported('collection', 'k.json', '--secrets', 'keep'), /file of values/);
+    assert.ok(!fs.existsSync(path.join(dir, 'k.postman_environment.json')));
+  });
+});
