@@ -225,6 +225,8 @@ static bool write_example(struct export_job *job, const struct openapi_media *me
     const struct record *record;
     struct content content;
 
+    if (media->kind == OPENAPI_FORM || media->kind == OPENAPI_MULTIPART)
+        openapi_values_write_example(&media->fields, json);
     if (media->example == 0)
         return true;
     if (!job->source->at(job->source->self, media->example, &record, err))

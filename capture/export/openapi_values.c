@@ -125,8 +125,11 @@ void openapi_values_see(struct openapi_values *values, struct span name, bool ig
         text_add_bytes(&text, bytes);
         value->kinds |= kind_of(strbuf_span(&text));
         see_string(value->strings, strbuf_span(&text));
-        if (value->sample == NULL && text.len != 0 && text.len <= OPENAPI_MAX_SAMPLE_BYTES && is_text(bytes))
+        if ((value->sample == NULL || value->sample[0] == '\0') && text.len <= OPENAPI_MAX_SAMPLE_BYTES &&
+            is_text(bytes)) {
+            mem_free(value->sample);
             value->sample = mem_spandup(strbuf_span(&text));
+        }
     }
     strbuf_clear(&key);
     strbuf_clear(&text);
@@ -230,11 +233,13 @@ void openapi_value_write_schema(const struct openapi_value *value, bool is_id, s
     jout_close(json);
 }
 
-void openapi_value_write_example(const struct openapi_value *value, struct json_out *json)
+static bool has_example(const struct openapi_value *value)
 {
-    if (value->sample == NULL || value->file_type != NULL)
-        return;
-    jout_key(json, "example");
+    return value->sample != NULL && value->file_type == NULL;
+}
+
+static void write_sample(const struct openapi_value *value, struct json_out *json)
+{
     if (value->is_repeated)
         jout_open_array(json);
     if (is_bare(value))
@@ -243,6 +248,36 @@ void openapi_value_write_example(const struct openapi_value *value, struct json_
         jout_str(json, value->sample);
     if (value->is_repeated)
         jout_close(json);
+}
+
+void openapi_value_write_example(const struct openapi_value *value, struct json_out *json)
+{
+    if (!has_example(value))
+        return;
+    jout_key(json, "example");
+    write_sample(value, json);
+}
+
+void openapi_values_write_example(const struct openapi_values *values, struct json_out *json)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < values->count; i++) {
+        count += has_example(&values->list[i]);
+        if (!has_example(&values->list[i]) && openapi_value_is_required(values, &values->list[i]))
+            return;
+    }
+    if (count == 0)
+        return;
+    jout_key(json, "example");
+    jout_open_object(json);
+    for (size_t i = 0; i < values->count; i++) {
+        if (!has_example(&values->list[i]))
+            continue;
+        jout_key(json, values->list[i].name);
+        write_sample(&values->list[i], json);
+    }
+    jout_close(json);
 }
 
 void openapi_values_write_object(const struct openapi_values *values, struct json_out *json)

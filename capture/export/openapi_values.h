@@ -28,7 +28,7 @@ struct openapi_room {
 
 struct openapi_value {
     char *name;
-    char *sample;    /* the first value that is short and not empty; NULL: none */
+    char *sample;    /* the first value that is short, rather one that is not empty; NULL: none */
     char *file_type; /* of files in forms: their media type; NULL: text */
     uint64_t seen;   /* messages that had it */
     uint64_t last_round;
@@ -60,6 +60,8 @@ bool openapi_value_is_required(const struct openapi_values *values, const struct
 void openapi_value_write_schema(const struct openapi_value *value, bool is_id, struct json_out *json);
 /* The member "example", where there is a sample. */
 void openapi_value_write_example(const struct openapi_value *value, struct json_out *json);
+/* The member "example" of all of them, an object; none where one that is required has no sample, as files. */
+void openapi_values_write_example(const struct openapi_values *values, struct json_out *json);
 /* All of them as the schema of an object. */
 void openapi_values_write_object(const struct openapi_values *values, struct json_out *json);
 

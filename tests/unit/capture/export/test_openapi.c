@@ -111,6 +111,34 @@ static void a_description_has_its_golden_form(void **state)
     fake_source_free(fake);
 }
 
+static void a_form_has_an_example_unless_it_needs_a_file(void **state)
+{
+    static const char upload[] = "POST /files HTTP/1.1\r\n" AS_PARTS
+                                 "--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a\"\r\n\r\n"
+                                 "PNG\r\n--b--\r\n";
+    struct fake_source *fake = fake_source_new();
+    json_t *document, *content, *example;
+
+    (void)state;
+    for (int i = 0; i < 2; i++)
+        fake_source_add(fake, API, span_of(upload), SPAN(OK_JSON "{}"));
+    fake_source_add(fake, API, SPAN("POST /search HTTP/1.1\r\n" AS_FORM "q=&tag=1&tag=2&all=true&none"),
+                    SPAN(OK_JSON "{}"));
+    fake_source_add(fake, API, SPAN("POST /search HTTP/1.1\r\n" AS_FORM "q=a+b&none="), SPAN(OK_JSON "{}"));
+    document = export_json(fake, NULL);
+    content = at(document, "paths", "/files", "post", "requestBody", "content", "multipart/form-data", NULL);
+    assert_non_null(at(content, "schema", "required", NULL));
+    assert_null(at(content, "example", NULL));
+    example = at(document, "paths", "/search", "post", "requestBody", "content",
+                 "application/x-www-form-urlencoded", "example", NULL);
+    assert_string_equal(json_string_value(at(example, "q", NULL)), "a b");
+    assert_string_equal(json_string_value(at(example, "none", NULL)), "");
+    assert_int_equal(json_integer_value(json_array_get(at(example, "tag", NULL), 0)), 1);
+    assert_true(json_is_true(at(example, "all", NULL)));
+    json_decref(document);
+    fake_source_free(fake);
+}
+
 static void a_host_is_described_alone_on_one_port_or_all(void **state)
 {
     struct fake_source *fake = fake_source_new();
@@ -357,6 +385,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_description_has_its_golden_form),
+        cmocka_unit_test(a_form_has_an_example_unless_it_needs_a_file),
         cmocka_unit_test(a_host_is_described_alone_on_one_port_or_all),
         cmocka_unit_test(paths_that_differ_in_names_of_variables_are_one),
         cmocka_unit_test(operations_have_names_of_their_own),
