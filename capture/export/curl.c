@@ -536,7 +536,7 @@ static bool write_command(const struct command *command, const struct export_sou
     } else if (is_piped) {
         fputs("base64 -d <<'BODY' | ", out);
     }
-    fputs("curl -sS", out);
+    fputs("curl -s -S", out); /* apart: Postman's reader of commands takes a URL after -sS for its value */
     write_options(out, command, !has_long_head);
     if (has_long_head)
         write_fields_file(out, command);
