@@ -47,6 +47,16 @@ static void a_value_is_found_in_every_spelling(void **state)
     expect(v, SPAN("p\"s/ w&e+9"), NULL, SECRET_RAW);
 }
 
+static void what_is_special_in_one_form_stands_for_itself_in_others(void **state)
+{
+    (void)state;
+    expect("p&ss \"w9", SPAN("{\"a\":\"p&ss \\\"w9\"}"), "p&ss \\\"w9", SECRET_ESCAPED);
+    expect("50%&\"x", SPAN("50%&\\\"x"), "50%&\\\"x", SECRET_ESCAPED);
+    expect("a+b c\"9", SPAN("a+b c&quot;9"), "a+b c&quot;9", SECRET_HTML);
+    expect("\\x&y z", SPAN("\\x%26y%20z"), "\\x%26y%20z", SECRET_PERCENT);
+    expect("a&b\xc3\xa9", SPAN("a&b\xc3\x83\xc2\xa9"), "a&b\xc3\x83\xc2\xa9", SECRET_LATIN1);
+}
+
 static void base64_is_found_at_every_alignment(void **state)
 {
     static const char value[] = "s3cret?>~value";
@@ -242,6 +252,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_value_is_found_in_every_spelling),
+        cmocka_unit_test(what_is_special_in_one_form_stands_for_itself_in_others),
         cmocka_unit_test(base64_is_found_at_every_alignment),
         cmocka_unit_test(base64_is_found_in_spellings_of_its_own),
         cmocka_unit_test(specials_of_other_spellings_hide_nothing),

@@ -126,7 +126,7 @@ static struct fake_source *planted_session(void)
 
 static void no_export_holds_a_planted_secret(void **state)
 {
-    static const char *const formats[] = { "jsonl", "har", "http", "curl" };
+    static const char *const formats[] = { "jsonl", "har", "http", "curl", "collection", "openapi" };
     struct fake_source *fake = planted_session();
 
     (void)state;

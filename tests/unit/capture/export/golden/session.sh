@@ -3,13 +3,13 @@
 # Content-Length, too: whoever changes a body changes it with it, or takes it out.
 
 # exchange 1, 2026-11-21T20:14:01.000Z, status 200
-curl -sS --http1.1 --compressed 'https://shop.test/a?x=1' \
+curl -s -S --http1.1 --compressed 'https://shop.test/a?x=1' \
   -H 'User-Agent: t' \
   -H 'Accept-Encoding: br' \
   -H Accept:
 
 # exchange 2, 2026-11-21T20:14:02.000Z, status 200
-curl -sS -X POST --globoff --path-as-is 'http://shop.test:8080/a/../b[1]' \
+curl -s -S -X POST --globoff --path-as-is 'http://shop.test:8080/a/../b[1]' \
   -H Host: \
   -H 'Accept: */*' \
   -H 'host: shop.test:8080' \
@@ -24,7 +24,7 @@ curl -sS -X POST --globoff --path-as-is 'http://shop.test:8080/a/../b[1]' \
 # exchange 3, 2026-11-21T20:14:03.000Z, status 200
 # without its trailers: curl can't send any
 # without 1 of its header fields: curl can't send their values
-base64 -d <<'BODY' | curl -sS --http1.0 -X PUT http://shop.test/ \
+base64 -d <<'BODY' | curl -s -S --http1.0 -X PUT http://shop.test/ \
   --request-target '/{{x}}#' \
   -H Host: \
   -H 'Transfer-Encoding: chunked' \
@@ -37,13 +37,13 @@ base64 -d <<'BODY' | curl -sS --http1.0 -X PUT http://shop.test/ \
 BODY
 
 # exchange 4, 2026-11-21T20:14:04.000Z, no response
-curl -sS -I http://shop.test/ \
+curl -s -S -I http://shop.test/ \
   -H User-Agent: \
   -H Accept:
 
 # exchange 5, 2026-11-21T20:14:05.000Z, status 200
 # a HEAD with a body: curl waits for a body of the answer, too, and gives up after 10 s
-curl -sS -X HEAD --max-time 10 http://shop.test/ \
+curl -s -S -X HEAD --max-time 10 http://shop.test/ \
   -H 'Content-Length: 1' \
   -H User-Agent: \
   -H Accept: \
@@ -52,7 +52,7 @@ curl -sS -X HEAD --max-time 10 http://shop.test/ \
   --data-raw x
 
 # exchange 6, 2026-11-21T20:14:06.000Z, status 200
-curl -sS -X PUT http://shop.test/ \
+curl -s -S -X PUT http://shop.test/ \
   -H 'Transfer-Encoding: chunked' \
   -H User-Agent: \
   -H Accept: \
@@ -61,21 +61,21 @@ curl -sS -X PUT http://shop.test/ \
   --data-raw ''
 
 # exchange 7, 2026-11-21T20:14:07.000Z, status 200
-curl -sS --http1.1 https://shop.test/ \
+curl -s -S --http1.1 https://shop.test/ \
   --connect-to ::192.0.2.7:443 \
   -H 'Host: other.test' \
   -H User-Agent: \
   -H Accept:
 
 # exchange 8, 2026-11-21T20:14:08.000Z, status 200
-curl -sS --http1.1 https://192.0.2.7/ \
+curl -s -S --http1.1 https://192.0.2.7/ \
   --connect-to ::192.0.2.7:443 \
   -H 'Host: other.test' \
   -H User-Agent: \
   -H Accept:
 
 # exchange 9, 2026-11-21T20:14:09.000Z, status 200
-curl -sS http://shop.test/ \
+curl -s -S http://shop.test/ \
   -H User-Agent: \
   -H Accept:
 
