@@ -609,6 +609,7 @@ static void *run(void *self)
     struct writer *writer = self;
     bool is_closed = false;
 
+    pthread_setname_np(pthread_self(), "weir-writer");
     while (!is_closed) {
         struct queue_item *items = queue_take(writer->shared->queue, &LINGER, IDLE_US, &is_closed);
         size_t bytes = collect(writer, items);
