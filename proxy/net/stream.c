@@ -455,6 +455,8 @@ void stream_close_flushed(struct stream *stream)
     stream->orphan.on_loop_end = end_with_loop;
     stream->orphan.is_busy = true;
     loop_adopt(stream->loop, &stream->orphan);
+    if (stream->fin_sent) /* nobody will get it */
+        evbuffer_drain(stream->out, evbuffer_get_length(stream->out));
     if (evbuffer_get_length(stream->out) == 0)
         begin_linger(stream);
     else

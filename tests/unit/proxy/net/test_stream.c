@@ -509,6 +509,21 @@ static void close_flushed_after_the_others_end_is_over_at_once(void **state)
     assert_int_equal(recv(f->other, buffer, sizeof buffer, 0), 0);
 }
 
+/* Bytes that were appended after our FIN were not written, and the stream waited for that for ever. */
+static void close_flushed_after_our_own_end_does_not_wait_for_what_came_later(void **state)
+{
+    struct fixture *f = *state;
+
+    shutdown(f->other, SHUT_WR);
+    assert_true(loop_until(f->loop, &f->eofs));
+    stream_shutdown(f->stream);
+    evbuffer_add(stream_out(f->stream), "late", 4);
+    stream_close_flushed(f->stream);
+    f->stream = NULL;
+    assert_false(is_open(f->fd));
+    assert_false(loop_has_busy_orphans(f->loop));
+}
+
 static void stuck_side_is_given_five_minutes(void **state)
 {
     struct fixture *f = *state;
@@ -704,6 +719,7 @@ int main(void)
         T(lingering_ends_with_its_loop),
         T(what_its_loop_did_not_let_it_send_is_cut),
         T(close_flushed_after_the_others_end_is_over_at_once),
+        T(close_flushed_after_our_own_end_does_not_wait_for_what_came_later),
         T(stuck_side_is_given_five_minutes),
         T(close_flushed_gives_a_stuck_side_up),
         T(reset_reaches_the_other_side_as_one),
