@@ -48,7 +48,8 @@ struct secret_range *secrets_find_places(const struct secrets *secrets, const st
 {
     struct ranges ranges = { .secrets = secrets, .text = text };
 
-    secret_text_each(text, add_leaf, &ranges);
+    if (secrets_may_have_places(secrets, text))
+        secret_text_each(text, add_leaf, &ranges);
     *out_count = ranges.count;
     return ranges.list;
 }

@@ -448,29 +448,66 @@ static size_t card_len(struct span text, char before, char before_that)
                                                                                                          : 0;
 }
 
-/* Whether anything that is looked for begins with these two. A bit for each first byte, or the digits. */
-static inline bool is_possible(const char *two)
+/* The next place at or after at whose two bytes begin anything that is looked for; text.len: there is none.
+ * Of each first byte, or the digits, a bit for the bytes that may follow; of it as a first one the same bit,
+ * 16 higher. All bodies come through here. */
+static size_t next_possible(struct span text, size_t at)
 {
     enum { E = 1, DASH = 2, DIGITS = 4, A = 8, G = 16, X = 32, S = 64, R = 128 };
     enum { P = 256, N = 512, Y = 1024, D = 2048, BIG_S = 4096 };
-    static const uint16_t firsts[256] = {
-        ['e'] = E,      ['-'] = DASH, ['2'] = DIGITS, ['3'] = DIGITS, ['4'] = DIGITS, ['5'] = DIGITS,
-        ['6'] = DIGITS, ['A'] = A,    ['g'] = G,      ['x'] = X,      ['s'] = S,      ['r'] = R,
-        ['P'] = P,      ['n'] = N,    ['y'] = Y,      ['d'] = D,      ['S'] = BIG_S
+    static const uint32_t bits[256] = {
+        ['-'] = DASH << 16 | DASH,
+        ['0'] = DIGITS,
+        ['1'] = DIGITS,
+        ['2'] = DIGITS << 16 | DIGITS,
+        ['3'] = DIGITS << 16 | DIGITS,
+        ['4'] = DIGITS << 16 | DIGITS,
+        ['5'] = DIGITS << 16 | DIGITS,
+        ['6'] = DIGITS << 16 | DIGITS,
+        ['7'] = DIGITS,
+        ['8'] = DIGITS,
+        ['9'] = DIGITS,
+        ['A'] = A << 16,
+        ['G'] = BIG_S,
+        ['I'] = A,
+        ['K'] = A,
+        ['M'] = P,
+        ['P'] = P << 16,
+        ['S'] = BIG_S << 16 | A,
+        ['a'] = Y,
+        ['d'] = D << 16,
+        ['e'] = E << 16,
+        ['g'] = G << 16,
+        ['h'] = G | S,
+        ['i'] = G,
+        ['k'] = S | R,
+        ['l'] = G,
+        ['n'] = N << 16,
+        ['o'] = X | D,
+        ['p'] = N,
+        ['r'] = R << 16,
+        ['s'] = S << 16,
+        ['x'] = X << 16,
+        ['y'] = Y << 16 | E,
     };
-    static const uint16_t seconds[256] = {
-        ['y'] = E,      ['-'] = DASH,   ['0'] = DIGITS, ['1'] = DIGITS, ['2'] = DIGITS, ['3'] = DIGITS,
-        ['4'] = DIGITS, ['5'] = DIGITS, ['6'] = DIGITS, ['7'] = DIGITS, ['8'] = DIGITS, ['9'] = DIGITS,
-        ['K'] = A,      ['S'] = A,      ['I'] = A,      ['h'] = G | S,  ['i'] = G,      ['l'] = G,
-        ['o'] = X | D,  ['k'] = S | R,  ['M'] = P,      ['p'] = N,      ['a'] = Y,      ['G'] = BIG_S
-    };
+    const unsigned char *bytes = (const unsigned char *)text.ptr;
 
-    return (firsts[(unsigned char)two[0]] & seconds[(unsigned char)two[1]]) != 0;
+    for (; at + 5 <= text.len; at += 4) {
+        uint32_t a = bits[bytes[at]], b = bits[bytes[at + 1]], c = bits[bytes[at + 2]];
+        uint32_t d = bits[bytes[at + 3]], e = bits[bytes[at + 4]];
+
+        if (((a >> 16 & b) | (b >> 16 & c) | (c >> 16 & d) | (d >> 16 & e)) != 0)
+            break;
+    }
+    for (; at + 1 < text.len; at++)
+        if ((bits[bytes[at]] >> 16 & bits[bytes[at + 1]]) != 0)
+            return at;
+    return text.len;
 }
 
 bool secret_rules_look(struct span text, size_t from, struct secret_look *out_look)
 {
-    for (size_t at = from; at + 1 < text.len; at++) {
+    for (size_t at = next_possible(text, from); at < text.len; at = next_possible(text, at + 1)) {
         char c = text.ptr[at], before = at != 0 ? text.ptr[at - 1] : ' ';
         struct span rest;
         const char *name = NULL;
@@ -478,9 +515,8 @@ bool secret_rules_look(struct span text, size_t from, struct secret_look *out_lo
         size_t len = 0;
 
         /* An escape ends in a letter: "\nghp_..." */
-        if (!is_possible(text.ptr + at) ||
-            (is_word(before) &&
-             !(at >= 2 && (text.ptr[at - 2] == '\\' || (at >= 3 && text.ptr[at - 3] == '%')))))
+        if (is_word(before) &&
+            !(at >= 2 && (text.ptr[at - 2] == '\\' || (at >= 3 && text.ptr[at - 3] == '%'))))
             continue;
         rest = span_from(text, at);
         if (c == 'e') {

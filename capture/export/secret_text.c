@@ -326,7 +326,9 @@ struct secret_text secret_text_of_body(const struct record *record, enum http_ro
                                        struct span body)
 {
     struct span type = direction == HTTP_REQUEST ? record->request_type : record->response_type;
-    struct secret_text text = { .text = body, .record = record, .is_response = direction == HTTP_RESPONSE };
+    struct secret_text text = {
+        .text = body, .record = record, .is_response = direction == HTTP_RESPONSE, .is_body = true
+    };
 
     record_find(direction == HTTP_REQUEST ? &record->request_headers : &record->response_headers,
                 SPAN("Content-Type"), &text.name);

@@ -26,6 +26,7 @@ struct secret_text { /* all borrowed */
     struct span name;            /* of a field its name, of a multipart body its Content-Type */
     const struct record *record; /* NULL: none; for names of variables */
     bool is_response;            /* it came from the origin */
+    bool is_body;                /* from its first byte on */
 };
 
 /* What a body is, by its media type and its first byte. */

@@ -37,6 +37,7 @@ struct secrets {
     size_t count, cap, bytes;
     uint32_t *slots; /* of entries by value, open addressing; 0: free, else the index and 1 */
     size_t slot_cap;
+    struct strbuf bodies; /* what is known of those of an exchange: four bits, by its number */
     struct secret_patterns *patterns;
     struct secret_match *match; /* NULL: not sealed */
     struct span *searched;      /* values of entries that match looks for; else empty */
@@ -75,6 +76,7 @@ void secrets_free(struct secrets *secrets)
         mem_free((char *)secrets->entries[i].secret.value.ptr);
         mem_free(secrets->entries[i].base);
     }
+    strbuf_clear(&secrets->bodies);
     secret_patterns_free(secrets->patterns);
     secret_match_free(secrets->match);
     mem_free(secrets->searched);
@@ -119,6 +121,46 @@ static void grow(struct secrets *secrets)
     secrets->slots = mem_array(uint32_t, secrets->slot_cap);
     for (size_t i = 0; i < secrets->count; i++)
         *slot_of(secrets, secrets->entries[i].secret.value) = (uint32_t)i + 1;
+}
+
+/* --- bodies -------------------------------------------------------------------------------------------- */
+
+/* Exchanges beyond have their bodies walked each time. */
+#define MAX_BODIES_OF (16u * 1024 * 1024)
+
+enum { BODY_IS_KNOWN = 1, BODY_HAS_PLACES = 2, BODY_BITS = 2 };
+
+/* Of what body, as an index: of requests even, of responses odd. SIZE_MAX: it is none that is remembered. */
+static size_t body_of(const struct secret_text *text)
+{
+    if (!text->is_body || text->record == NULL || text->record->seq == 0 ||
+        text->record->seq >= MAX_BODIES_OF)
+        return SIZE_MAX;
+    return (size_t)text->record->seq * 2 + text->is_response;
+}
+
+static void remember_body(struct secrets *secrets, const struct secret_text *text, bool has_places)
+{
+    size_t body = body_of(text), byte = body / 4;
+
+    if (body == SIZE_MAX)
+        return;
+    if (byte >= secrets->bodies.len) {
+        size_t more = byte + 1 - secrets->bodies.len;
+        memset(strbuf_reserve(&secrets->bodies, more), 0, more);
+        secrets->bodies.len += more;
+    }
+    secrets->bodies.ptr[byte] |=
+        (char)((BODY_IS_KNOWN | (has_places ? BODY_HAS_PLACES : 0)) << (body % 4 * BODY_BITS));
+}
+
+bool secrets_may_have_places(const struct secrets *secrets, const struct secret_text *text)
+{
+    size_t body = body_of(text);
+
+    return body == SIZE_MAX || body / 4 >= secrets->bodies.len ||
+           ((unsigned char)secrets->bodies.ptr[body / 4] >> (body % 4 * BODY_BITS) &
+            (BODY_IS_KNOWN | BODY_HAS_PLACES)) != BODY_IS_KNOWN;
 }
 
 /* --- names --------------------------------------------------------------------------------------------- */
@@ -233,6 +275,7 @@ struct collecting {
     struct secrets *secrets;
     const struct secret_text *text;
     struct err *err;
+    bool has_places;
     bool has_failed;
 };
 
@@ -290,6 +333,7 @@ static void take_leaf(void *self, const struct secret_leaf *leaf)
     enum secret_kind kind;
     enum secret_reach reach = secret_rules_judge(text, leaf, &kind);
 
+    collecting->has_places = collecting->has_places || (reach != SECRET_NOT && leaf->spelled.len != 0);
     if (reach != SECRET_NOT)
         add(collecting, leaf->value, kind, reach == SECRET_EVERYWHERE, leaf_word(leaf, kind), false);
     if (leaf->value.ptr < text->text.ptr || leaf->value.ptr >= text->text.ptr + text->text.len)
@@ -302,6 +346,7 @@ bool secrets_add_text(struct secrets *secrets, const struct secret_text *text, s
 
     secret_text_each(text, take_leaf, &collecting);
     look_at(&collecting, text->text);
+    remember_body(secrets, text, collecting.has_places);
     return !collecting.has_failed;
 }
 

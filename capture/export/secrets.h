@@ -9,9 +9,9 @@
  * What is looked at: all of heads and query; of a body, decoded, and of each message, the first
  * SECRETS_MAX_TEXT bytes. Beyond them known values are still found, but no new ones.
  *
- * Memory: values are kept, at most SECRETS_MAX_BYTES of them, and about 300 bytes a secret for at most
- * SECRETS_MAX_COUNT; a session with more fails with ERR_LIMIT, since half a list would be a leak. Values over
- * SECRET_MATCH_MAX are secrets in their places only. One thread. */
+ * Memory: half a byte an exchange. Values are kept, at most SECRETS_MAX_BYTES of them, and about 300 bytes a
+ * secret for at most SECRETS_MAX_COUNT; a session with more fails with ERR_LIMIT, since half a list would be
+ * a leak. Values over SECRET_MATCH_MAX are secrets in their places only. One thread. */
 #ifndef WEIR_CAPTURE_EXPORT_SECRETS_H
 #define WEIR_CAPTURE_EXPORT_SECRETS_H
 
@@ -48,6 +48,9 @@ bool secrets_load_patterns(struct secrets *secrets, const char *path, struct err
 /* The pass: all that source has, or one text at a time. Then secrets_seal. ERR_LIMIT; ERR_STORE. */
 bool secrets_collect(struct secrets *secrets, const struct export_source *source, struct err *err);
 bool secrets_add_text(struct secrets *secrets, const struct secret_text *text, struct err *err);
+
+/* False: text is a body, or its front, that was added without any leaf in it that is a secret by its name. */
+bool secrets_may_have_places(const struct secrets *secrets, const struct secret_text *text);
 
 /* Ends the pass: gives names and prepares finding. is_taken (NULL: nothing is) says which names are not free:
  * base URLs, literals of the traffic. It is asked again for names of spellings, so self outlives secrets. */
