@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "capture/export/credential.h"
 #include "capture/export/job.h"
 #include "capture/export/job_log.h"
 #include "capture/export/secret_gate.h"
@@ -169,11 +170,13 @@ void job_count_fate(struct export_job *job, enum export_reason reason, uint32_t 
 
 /* --- secrets ------------------------------------------------------------------------------------------- */
 
-/* Names of base URLs, in every format: a secret's is the same in all of them. */
+/* Names of base URLs and of what is to be filled in, in every format: a secret's is the same in all of them.
+ */
 static bool is_reserved(void *self, const char *name)
 {
     (void)self;
-    return strstr(name, "aseUrl") != NULL;
+    return strstr(name, "aseUrl") != NULL || strcmp(name, CREDENTIAL_AWS_VARIABLE) == 0 ||
+           strcmp(name, CREDENTIAL_DIGEST_VARIABLE) == 0;
 }
 
 static bool knows_secrets(const struct export_options *options)

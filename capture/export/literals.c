@@ -37,8 +37,9 @@ void literals_free(struct literals *literals)
     mem_free(literals);
 }
 
-static bool add(struct literals *literals, struct span name)
+static bool add(void *self, struct span name)
 {
+    struct literals *literals = self;
     struct literal *literal;
 
     HASH_FIND(hh, literals->all, name.ptr, name.len, literal);
@@ -54,7 +55,7 @@ static bool add(struct literals *literals, struct span name)
 }
 
 /* A token is "{{", anything without braces, "}}": what newman's substitution looks for. */
-bool literals_scan(struct literals *literals, struct span text)
+bool literals_scan_each(struct span text, bool (*each)(void *self, struct span name), void *self)
 {
     const char *at = text.ptr, *end = text.ptr + text.len;
     bool ok = true;
@@ -69,10 +70,15 @@ bool literals_scan(struct literals *literals, struct span text)
         while (stop < end && *stop != '{' && *stop != '}')
             stop++;
         if (stop + 1 < end && stop[0] == '}' && stop[1] == '}')
-            ok = add(literals, span_make(name, (size_t)(stop - name))) && ok;
+            ok = each(self, span_make(name, (size_t)(stop - name))) && ok;
         at = stop;
     }
     return ok;
+}
+
+bool literals_scan(struct literals *literals, struct span text)
+{
+    return literals_scan_each(text, add, literals);
 }
 
 bool literals_has(const struct literals *literals, const char *name)

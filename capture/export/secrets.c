@@ -6,6 +6,8 @@
 #include <xxhash.h>
 
 #include "capture/export/content.h"
+#include "capture/export/literals.h"
+#include "capture/export/name_marks.h"
 #include "capture/export/naming.h"
 #include "capture/export/secret_patterns.h"
 #include "proxy/base/mem.h"
@@ -44,13 +46,17 @@ struct secrets {
     struct spelling *spellings;
     size_t spelling_count;
     struct taken_name *names;
+    struct name_marks literals;
     bool (*is_taken)(void *self, const char *name);
     void *is_taken_self;
 };
 
 struct secrets *secrets_new(void)
 {
-    return mem_new(struct secrets);
+    struct secrets *secrets = mem_new(struct secrets);
+
+    name_marks_init(&secrets->literals);
+    return secrets;
 }
 
 void secrets_free(struct secrets *secrets)
@@ -82,6 +88,7 @@ void secrets_free(struct secrets *secrets)
     mem_free(secrets->searched);
     mem_free(secrets->entries);
     mem_free(secrets->slots);
+    name_marks_clear(&secrets->literals);
     mem_free(secrets);
 }
 
@@ -229,7 +236,8 @@ static bool is_name_free(const struct secrets *secrets, const char *name)
     struct secret_found in_it;
 
     HASH_FIND_STR(secrets->names, name, found);
-    return found == NULL && (secrets->is_taken == NULL || !secrets->is_taken(secrets->is_taken_self, name)) &&
+    return found == NULL && !name_marks_may_have(&secrets->literals, span_of(name)) &&
+           (secrets->is_taken == NULL || !secrets->is_taken(secrets->is_taken_self, name)) &&
            !secret_match_find(secrets->match, span_of(name), 0, &in_it);
 }
 
@@ -340,10 +348,17 @@ static void take_leaf(void *self, const struct secret_leaf *leaf)
         look_at(collecting, leaf->value); /* it is spelled in another way */
 }
 
+static bool mark_literal(void *self, struct span name)
+{
+    name_marks_add(self, name);
+    return true;
+}
+
 bool secrets_add_text(struct secrets *secrets, const struct secret_text *text, struct err *err)
 {
     struct collecting collecting = { .secrets = secrets, .text = text, .err = err };
 
+    literals_scan_each(text->text, mark_literal, &secrets->literals);
     secret_text_each(text, take_leaf, &collecting);
     look_at(&collecting, text->text);
     remember_body(secrets, text, collecting.has_places);

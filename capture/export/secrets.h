@@ -52,8 +52,9 @@ bool secrets_add_text(struct secrets *secrets, const struct secret_text *text, s
 /* False: text is a body, or its front, that was added without any leaf in it that is a secret by its name. */
 bool secrets_may_have_places(const struct secrets *secrets, const struct secret_text *text);
 
-/* Ends the pass: gives names and prepares finding. is_taken (NULL: nothing is) says which names are not free:
- * base URLs, literals of the traffic. It is asked again for names of spellings, so self outlives secrets. */
+/* Ends the pass: gives names and prepares finding. Of any {{token}} that stood in the texts none gets the
+ * name; is_taken (NULL: nothing is) says which others are not free: base URLs. It is asked again for names of
+ * spellings, so self outlives secrets. */
 void secrets_seal(struct secrets *secrets, bool (*is_taken)(void *self, const char *name), void *self);
 
 size_t secrets_count(const struct secrets *secrets);

@@ -12,18 +12,20 @@ const { startWeir, scratch } = require('./support/weir');
 async function startOrigin(t, answer) {
   const seen = [];
   const server = http.createServer((req, res) => {
-    seen.push({ method: req.method, url: req.url, headers: req.headers, raw: req.rawHeaders });
-    answer(req, res);
+    const one = { method: req.method, url: req.url, headers: req.headers, raw: req.rawHeaders, body: '' };
+    seen.push(one);
+    req.setEncoding('latin1').on('data', (d) => { one.body += d; }).on('end', () => answer(req, res));
   });
   await new Promise((r) => server.listen(0, '0.0.0.0', r));
   t.after(() => { server.closeAllConnections(); server.close(); });
   return { port: server.address().port, seen };
 }
 
-function ask(weir, port, target, headers = {}, host = '127.0.0.1') {
+function ask(weir, port, target, headers = {}, { host = '127.0.0.1', method = 'GET', body } = {}) {
   return new Promise((resolve, reject) => {
-    http.get({ host: '127.0.0.1', port: weir.port, path: `http://${host}:${port}${target}`, agent: false,
-               headers: { Host: `${host}:${port}`, ...headers } }, (res) => res.resume().on('end', resolve)).on('error', reject);
+    http.request({ host: '127.0.0.1', port: weir.port, method, path: `http://${host}:${port}${target}`, agent: false,
+                   headers: { Host: `${host}:${port}`, ...headers, ...(body ? { 'Content-Length': Buffer.byteLength(body) } : {}) } },
+    (res) => res.resume().on('end', resolve)).on('error', reject).end(body);
   });
 }
 
@@ -128,7 +130,7 @@ test('--group-by', async (t) => {
   for (const p of ['/terms', '/v1/users/48213/orders', '/v1/users', '/v1/users/48213/orders/17', '/v1/users/48213', '/v1/users/48213/cards', '/v1/carts']) {
     await ask(weir, origin.port, p, { 'Sec-Fetch-Site': 'same-origin' });
   }
-  await ask(weir, origin.port, '/lib/all', { 'Sec-Fetch-Site': 'cross-site', Referer: `http://${own}/` }, '127.0.0.2');
+  await ask(weir, origin.port, '/lib/all', { 'Sec-Fetch-Site': 'cross-site', Referer: `http://${own}/` }, { host: '127.0.0.2' });
   await weir.stop();
 
   // Names of items, and of folders with what is in them.
@@ -192,4 +194,29 @@ test('a file of values is written when there is one to write or to fill in', asy
     assert.doesNotMatch(await exported('collection', 'k.json', '--secrets', 'keep'), /file of values/);
     assert.ok(!fs.existsSync(path.join(dir, 'k.postman_environment.json')));
   });
+});
+
+test('a token that stands in the traffic is no secret of the same name', async (t) => {
+  const origin = await startOrigin(t, (req, res) => res.writeHead(200).end());
+  const weir = await startWeir(t, ['--session', 'first']);
+  const dir = scratch(t);
+  const bearer = { Authorization: 'Bearer tok_4f9aC0ffee77Beef42Zq' };
+  const variables = async (session) => {
+    const { code, stderr } = await weir.command(['export', 'collection', session, '-o', path.join(dir, `${session}.json`)]);
+    assert.equal(code, 0, stderr);
+    return JSON.parse(fs.readFileSync(path.join(dir, `${session}.postman_environment.json`), 'utf8')).values.map((v) => v.key);
+  };
+  await ask(weir, origin.port, '/me', bearer);
+  await weir.stop();
+  const [name] = await variables('first');
+
+  await weir.start(['--session', 'second']);
+  const body = `Hello {{${name}}}!`;
+  await ask(weir, origin.port, '/mail', { ...bearer, 'Content-Type': 'text/plain' }, { method: 'POST', body });
+  await weir.stop();
+  assert.deepEqual(await variables('second'), [`${name}_2`]);
+  origin.seen.splice(0);
+  const { code, stdout } = await newman(path.join(dir, 'second.json'), { args: ['-e', path.join(dir, 'second.postman_environment.json')] });
+  assert.equal(code, 0, stdout);
+  assert.deepEqual(origin.seen.map((r) => [r.body, r.headers.authorization]), [[body, bearer.Authorization]]);
 });

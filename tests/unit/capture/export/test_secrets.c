@@ -356,6 +356,27 @@ static void names_are_unique_and_keep_clear_of_others(void **state)
     secrets_free(secrets);
 }
 
+/* Also where it comes before the secret, and for a spelling. */
+static void a_name_that_stands_in_the_traffic_as_a_token_is_nobodys(void **state)
+{
+    struct secrets *secrets = secrets_new();
+    struct secret_text before = { .kind = SECRET_TEXT_PLAIN,
+                                  .text = SPAN("Hi {{weirPassword}}, {{weirPassword_2_form}}") };
+    struct secret_text form = { .kind = SECRET_TEXT_QUERY, .text = SPAN("password=p%40ss%20W1") };
+    struct strbuf out = STRBUF_EMPTY;
+    struct err err;
+
+    (void)state;
+    assert_true(secrets_add_text(secrets, &before, &err));
+    assert_true(secrets_add_text(secrets, &form, &err));
+    secrets_seal(secrets, NULL, NULL);
+    assert_string_equal(secrets_at(secrets, 0)->name, "weirPassword_2");
+    secrets_replace(secrets, &form, SECRET_STYLE_VARIABLE, &out);
+    assert_string_equal(strbuf_text(&out), "password={{weirPassword_2_form_2}}");
+    strbuf_clear(&out);
+    secrets_free(secrets);
+}
+
 static void each_spelling_is_a_variable_of_exactly_that_text(void **state)
 {
     struct secrets *secrets = secrets_new();
@@ -536,6 +557,7 @@ int main(void)
         cmocka_unit_test(common_values_are_left_alone),
         cmocka_unit_test(a_weak_value_is_masked_where_it_was_given_alone),
         cmocka_unit_test(names_are_unique_and_keep_clear_of_others),
+        cmocka_unit_test(a_name_that_stands_in_the_traffic_as_a_token_is_nobodys),
         cmocka_unit_test(each_spelling_is_a_variable_of_exactly_that_text),
         cmocka_unit_test(patterns_of_a_person_are_secrets_everywhere),
         cmocka_unit_test(the_gate_names_the_place_and_never_the_value),
