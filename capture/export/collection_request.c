@@ -100,7 +100,9 @@ bool request_write(struct collection *collection, struct request *request, struc
     uint64_t inherited = request->is_example ? 0 : collection->inherited;
 
     jout_open_object(json);
-    if (credential_hash(&request->credential) != inherited)
+    /* What is spent must not be replaced by what a folder gets later on, either. */
+    if (credential_hash(&request->credential) != inherited ||
+        (request->credential.is_spent && !request->is_example))
         credential_write(&request->credential, json);
     jout_member_bytes(json, "method", request->record->method);
     write_headers(collection, request);
@@ -237,6 +239,26 @@ static bool has_lower_case(struct span method)
     return false;
 }
 
+/* Counted with the note of a credential, if there is one. */
+static void note_signatures(struct collection *collection, const struct request *request, struct strbuf *out)
+{
+    const struct record_fields *fields = &request->record->request_headers;
+    bool has_any = false;
+
+    for (size_t i = 0; i < fields->count; i++) {
+        if (!policy_is_signature(fields->items[i].name))
+            continue;
+        strbuf_add_str(out, has_any ? "`, `" : "- The client signs each request anew; not sent again: `");
+        collection_add_shown(collection->job->secrets, fields->items[i].name, out);
+        has_any = true;
+    }
+    if (!has_any)
+        return;
+    strbuf_add_str(out, "`\n");
+    if (request->credential.note == NULL)
+        job_count_exchange(collection->job, EXPORT_CREDENTIAL, request->record);
+}
+
 static void note_credential(struct collection *collection, const struct request *request, struct strbuf *out)
 {
     if (request->credential.note == NULL)
@@ -251,8 +273,10 @@ void request_notes(struct collection *collection, const struct request *request,
 {
     const struct record *record = request->record;
 
-    if (!collection->is_faithful)
+    if (!collection->is_faithful) {
         note_cookies(collection, record, out);
+        note_signatures(collection, request, out);
+    }
     note_credential(collection, request, out);
     note_headers(collection, request, out);
     if (has_lower_case(record->method))

@@ -9,6 +9,7 @@ enum class {
     OWN,          /* the client's own for this connection or body */
     CONDITIONAL,  /* asks for less than the whole answer */
     NOISE,        /* what a browser says about itself, and traces */
+    SIGNATURE,    /* the client's, over this one request: old ones are refused */
     ORIGIN_CHECK, /* noise, unless the server may check it */
     COOKIE,       /* the jar's */
     DECODABLE,    /* what the captured client could decode, and newman perhaps not */
@@ -45,6 +46,16 @@ static const struct rule rules[] = {
     { "if-match", CONDITIONAL },
     { "if-range", CONDITIONAL },
     { "range", CONDITIONAL },
+    { "dpop", SIGNATURE },
+    { "signature", SIGNATURE },
+    { "signature-input", SIGNATURE },
+    { "x-signature*", SIGNATURE },
+    { "x-hmac*", SIGNATURE },
+    { "x-hub-signature*", SIGNATURE },
+    { "x-request-signature", SIGNATURE },
+    { "x-shopify-hmac-sha256", SIGNATURE },
+    { "x-slack-signature", SIGNATURE },
+    { "stripe-signature", SIGNATURE },
     { "sec-*", NOISE },
     { "dnt", NOISE },
     { "priority", NOISE },
@@ -95,6 +106,7 @@ enum policy policy_request(const struct policy_facts *facts, struct span name)
         case DECODABLE:
             return facts->is_faithful ? POLICY_SEND : POLICY_DROP;
         case CONDITIONAL:
+        case SIGNATURE:
             return facts->is_faithful ? POLICY_SEND : POLICY_SHOW;
         case NOISE:
             return facts->is_faithful || facts->keep_browser_headers ? POLICY_SEND : POLICY_SHOW;
@@ -105,6 +117,14 @@ enum policy policy_request(const struct policy_facts *facts, struct span name)
         }
     }
     return POLICY_SEND;
+}
+
+bool policy_is_signature(struct span name)
+{
+    for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+        if (rule_takes(span_of(rules[i].name), name))
+            return rules[i].class == SIGNATURE;
+    return false;
 }
 
 enum policy policy_response(struct span name)

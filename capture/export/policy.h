@@ -28,6 +28,10 @@ void policy_facts_init(struct policy_facts *out_facts, const struct record *reco
 enum policy policy_request(const struct policy_facts *facts, struct span name);
 enum policy policy_response(struct span name);
 
+/* Whether the client made it for that one request: a DPoP proof (RFC 9449), an HTTP Message Signature
+ * (RFC 9421), an HMAC. */
+bool policy_is_signature(struct span name);
+
 /* Whether a client can send that field at all. */
 bool policy_is_sendable(const struct record_field *field);
 

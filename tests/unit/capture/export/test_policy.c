@@ -61,6 +61,32 @@ static void what_only_the_browser_had_to_say_is_shown(void **state)
     assert_policy(&facts, "If-None-Match", POLICY_SHOW);
 }
 
+static void what_was_signed_for_one_request_is_shown(void **state)
+{
+    static const char *const signatures[] = { "DPoP", "Signature", "signature-input", "X-Hub-Signature-256" };
+    struct policy_facts facts = facts_of("POST", NULL, 0);
+
+    (void)state;
+    facts.keep_browser_headers = true;
+    for (size_t i = 0; i < sizeof(signatures) / sizeof(signatures[0]); i++) {
+        assert_policy(&facts, signatures[i], POLICY_SHOW);
+        assert_true(policy_is_signature(span_of(signatures[i])));
+    }
+    assert_false(policy_is_signature(SPAN("Signature-Agent")));
+    assert_false(policy_is_signature(SPAN("Range")));
+    facts.is_faithful = true;
+    assert_policy(&facts, "DPoP", POLICY_SEND);
+}
+
+static void cookies_are_sent_where_there_is_no_jar(void **state)
+{
+    struct policy_facts facts = facts_of("GET", NULL, 0);
+
+    (void)state;
+    facts.sends_cookies = true;
+    assert_policy(&facts, "Cookie", POLICY_SEND);
+}
+
 static void everything_else_is_sent(void **state)
 {
     static const char *const sent[] = { "Authorization", "Accept", "Content-Type",
@@ -124,6 +150,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_belongs_to_the_connection_is_dropped),
         cmocka_unit_test(what_only_the_browser_had_to_say_is_shown),
+        cmocka_unit_test(what_was_signed_for_one_request_is_shown),
+        cmocka_unit_test(cookies_are_sent_where_there_is_no_jar),
         cmocka_unit_test(everything_else_is_sent),
         cmocka_unit_test(a_change_from_the_site_itself_says_where_it_came_from),
         cmocka_unit_test(a_host_field_is_kept_only_where_it_names_another_host),
