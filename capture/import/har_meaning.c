@@ -34,6 +34,17 @@ static enum http_version version_of(struct har_entry *entry, const struct har_si
     return version;
 }
 
+/* A WebSocket in a stream of HTTP/2 (RFC 8441), which archives have as a GET: nothing else there has
+ * messages. */
+static void restore_websocket_stream(const struct har_entry *entry, struct past *past)
+{
+    struct err err; /* the same URL has just been taken */
+
+    if (entry->messages_at != 0 && past->request->version == HTTP_2 && entry->status != 101 &&
+        past_set_request(past, SPAN("CONNECT"), strbuf_span(&entry->url), &err))
+        past->request->protocol = SPAN("websocket");
+}
+
 static bool set_request(struct har_entry *entry, struct past *past)
 {
     const struct strbuf *method = entry->method.len != 0 ? &entry->method : &entry->pseudo_method;
@@ -50,6 +61,7 @@ static bool set_request(struct har_entry *entry, struct past *past)
         return false;
     }
     past->request->version = version_of(entry, &entry->sides[HTTP_REQUEST], HTTP_1_1);
+    restore_websocket_stream(entry, past);
     named = strbuf_span(&entry->authority);
     if (named.len != 0 || headers_find(&entry->sides[HTTP_REQUEST].headers, SPAN("Host"), &named))
         past_prefer_named_host(past, named);

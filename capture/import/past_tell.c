@@ -371,6 +371,8 @@ static void tell_request(struct telling *telling, struct span path, struct span 
     add_place(part, past, path);
     part->query = piece_add_text(part, query);
     part->method = piece_add_text(part, head->method);
+    if (head->protocol.len != 0)
+        part->protocol = piece_add_text(part, head->protocol);
     part->request_version = (int)head->version;
     part->request_headers = piece_add_headers(part, &head->headers);
     part->request_type = piece_add_type(part, &head->headers);

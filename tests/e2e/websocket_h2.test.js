@@ -4,6 +4,7 @@ const test = require('node:test');
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const http2 = require('node:http2');
+const path = require('node:path');
 const tls = require('node:tls');
 const { once } = require('node:events');
 const { missing, startChromium } = require('./support/chromium');
@@ -134,6 +135,21 @@ test('a WebSocket in a stream', async (t) => {
     assert.deepEqual(told(messages, 'response'), [...Array.from({ length: 50 }, (_, i) => `binary down ${i}`), 'close 1000 bye']);
     const { stdout } = await w.weir.command(['list', '--filter', 'is:websocket', '--json']);
     assert.equal(stdout.trim().split('\n').length, 1);
+
+    const file = path.join(w.weir.dir, 'socket.har');
+    const run = async (...args) => {
+      const { code, stderr } = await w.weir.command(args);
+      assert.equal(code, 0, stderr);
+    };
+    await run('export', 'har', '-o', file, '--filter', 'is:websocket', '--secrets', 'keep');
+    await run('import', file, '--session', 'from a HAR');
+    const [again] = await w.weir.query("select * from exchange where session = (select id from session where name = 'from a HAR')");
+    for (const column of ['method', 'scheme', 'host', 'port', 'path', 'query', 'protocol', 'status', 'messages', 'request_version', 'state'])
+      assert.equal(again[column], row[column], column);
+    const restored = await messagesOf(w.weir, again);
+    // A HAR has one code for both ends of a close, and no reason.
+    for (const direction of ['request', 'response'])
+      assert.deepEqual(told(restored, direction).slice(0, 50), told(messages, direction).slice(0, 50));
   });
 
   for (const [what, name, cut] of [['the client', 'CANCEL', (stream) => stream.close(http2.constants.NGHTTP2_CANCEL)],

@@ -299,6 +299,29 @@ static void messages_of_a_websocket_are_its_messages(void **state)
                      1);
 }
 
+/* Also one that was refused, and had none. */
+static void a_websocket_in_a_stream_of_http_2_is_a_connect_again(void **state)
+{
+    static const char MESSAGE[] = "{\"type\":\"send\",\"time\":1795288440.5,\"opcode\":1,\"data\":\"x\"}";
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        char *document =
+            mem_printf(HAR("{" STARTED ",\"_webSocketMessages\":[%s],\"request\":{\"method\":\"GET\","
+                           "\"httpVersion\":\"HTTP/2\",\"url\":\"https://a.test/"
+                           "ws?a=1\"},\"response\":{\"status\":%d}}"),
+                       i == 0 ? MESSAGE : "", i == 0 ? 200 : 403);
+
+        assert_one(document,
+                   "method = 'CONNECT' AND protocol = 'websocket' AND path = '/ws' AND query = 'a=1' "
+                   "AND host = 'a.test' AND flags = 0 AND request_version = 20");
+        mem_free(document);
+    }
+    assert_one(HAR("{" STARTED ",\"request\":{\"method\":\"GET\",\"httpVersion\":\"HTTP/2\",\"url\":"
+                   "\"https://a.test/\"},\"response\":{\"status\":200}}"),
+               "method = 'GET' AND protocol IS NULL");
+}
+
 static void what_cannot_be_imported_is_counted(void **state)
 {
     struct imported world = { 0 };
@@ -426,6 +449,7 @@ int main(void)
         cmocka_unit_test(cookies_without_their_fields_become_fields),
         cmocka_unit_test(set_cookies_in_one_value_are_parted),
         cmocka_unit_test(messages_of_a_websocket_are_its_messages),
+        cmocka_unit_test(a_websocket_in_a_stream_of_http_2_is_a_connect_again),
         cmocka_unit_test(what_cannot_be_imported_is_counted),
         cmocka_unit_test(damage_is_told_and_the_rest_imported),
         cmocka_unit_test(of_a_cut_document_the_whole_entries_are_imported),
