@@ -159,13 +159,20 @@ static bool is_part_same(struct hidden *hidden, const struct multipart_part *par
     return utf8_is_valid(part->value);
 }
 
-static bool plan_multipart(struct body_plan *plan, const struct record *record)
+/* With the Content-Type, if it is spelled so, newman takes its boundary; after the last it ends the line. */
+static bool is_framing_same(struct span type, struct span body)
+{
+    return span_starts(type, SPAN("multipart/form-data;")) && span_ends(body, SPAN("\r\n"));
+}
+
+static bool plan_multipart(struct body_plan *plan, const struct record *record, bool is_faithful)
 {
     struct strbuf boundary = STRBUF_EMPTY;
     struct span type;
     bool ok = false;
 
     if (!record_find(&record->request_headers, SPAN("Content-Type"), &type) ||
+        (is_faithful && !is_framing_same(type, strbuf_span(&plan->content.front))) ||
         !text_parameter(type, SPAN("boundary"), &boundary))
         return false;
     plan->parts = mem_array(struct multipart_part, MULTIPART_MAX_PARTS);
@@ -455,7 +462,8 @@ static bool choose_mode(struct body_plan *plan, struct collection *collection, c
     } else if (is_text && span_eq(type, SPAN("application/x-www-form-urlencoded")) &&
                is_canonical_form(&plan->hidden, body)) {
         plan->mode = PLAN_URLENCODED;
-    } else if (is_whole && span_eq(type, SPAN("multipart/form-data")) && plan_multipart(plan, record)) {
+    } else if (is_whole && span_eq(type, SPAN("multipart/form-data")) &&
+               plan_multipart(plan, record, collection->is_faithful)) {
         plan->mode = PLAN_FORMDATA;
         return put_part_files(plan, is_example ? NULL : collection->job->files, err);
     } else if (is_text) {

@@ -229,6 +229,8 @@ static void note_headers(struct collection *collection, const struct request *re
     }
     if (facts.is_host_elsewhere)
         strbuf_add_str(out, "- The Host field named another host than the URL; it is kept.\n");
+    if (facts.is_host_replaced)
+        strbuf_add_str(out, "- The Host field named another host than the target, which the origin got.\n");
 }
 
 static bool has_lower_case(struct span method)

@@ -268,27 +268,16 @@ static void add_field(struct command *command, struct span name, struct span val
     strbuf_clear(&line);
 }
 
-/* An absolute target decides, whatever Host says; a Host that went to the origin is flagged. */
-static bool is_host_replaced(const struct record *record, struct span host)
-{
-    struct policy_facts facts;
-    struct authority authority;
-    struct err err; /* what names no host replaces nothing */
-
-    if ((record->flags & TAP_HOST_DIFFERS) != 0 || !url_parse_authority(host, &authority, &err))
-        return false;
-    policy_facts_init(&facts, record, true);
-    return facts.is_host_elsewhere;
-}
-
 /* curl writes Host first, in its own spelling, unless it is taken out: then one may stand anywhere. */
 static void add_fields(struct command *command, const struct record *record, struct span authority,
                        const struct curl_body *body, struct curl_losses *out_losses)
 {
     const struct record_fields *fields = &record->request_headers;
+    struct policy_facts facts;
     size_t first = 0, hosts = 0;
     bool is_curls_place;
 
+    policy_facts_init(&facts, record, true);
     for (size_t i = 0; i < fields->count; i++)
         hosts += span_ieq(fields->items[i].name, SPAN("Host"));
     while (first < fields->count && is_for_the_proxy(fields->items[first].name))
@@ -310,7 +299,7 @@ static void add_fields(struct command *command, const struct record *record, str
             continue;
         }
         if (span_ieq(field->name, SPAN("Host"))) {
-            if (is_host_replaced(record, value))
+            if (facts.is_host_replaced)
                 value = authority;
             if (is_curls_place && span_eq(value, authority))
                 continue;

@@ -100,7 +100,7 @@ enum policy policy_request(const struct policy_facts *facts, struct span name)
         case CODING:
             return facts->is_decoded ? POLICY_DROP : POLICY_SEND;
         case TYPE:
-            return facts->is_multipart_rebuilt ? POLICY_DROP : POLICY_SEND;
+            return facts->is_multipart_rebuilt && !facts->is_faithful ? POLICY_DROP : POLICY_SEND;
         case COOKIE:
             return facts->is_faithful || facts->sends_cookies ? POLICY_SEND : POLICY_DROP;
         case DECODABLE:
@@ -190,19 +190,25 @@ static bool is_same_site(const struct record *record)
     return is_same;
 }
 
-static bool is_host_elsewhere(const struct record *record)
+/* An absolute target decides, whatever Host says; a Host that went to the origin is flagged. */
+static void look_at_host(const struct record *record, struct policy_facts *facts)
 {
     struct span value;
     struct authority authority;
-    struct err err; /* no authority: then it is another one */
+    struct err err; /* what names no host is another one, and replaces nothing */
     uint16_t port;
 
     if (!record_find(&record->request_headers, SPAN("Host"), &value))
-        return false;
-    if (!url_parse_authority(value, &authority, &err))
-        return true;
+        return;
+    if (!url_parse_authority(value, &authority, &err)) {
+        facts->is_host_elsewhere = true;
+        return;
+    }
     port = authority.port != 0 ? authority.port : url_default_port(record->scheme);
-    return !span_ieq(span_of(authority.host), record->host) || port != record->port;
+    if (span_ieq(span_of(authority.host), record->host) && port == record->port)
+        return;
+    facts->is_host_elsewhere = (record->flags & TAP_HOST_DIFFERS) != 0;
+    facts->is_host_replaced = !facts->is_host_elsewhere;
 }
 
 void policy_facts_init(struct policy_facts *out_facts, const struct record *record, bool keep_browser_headers)
@@ -210,6 +216,6 @@ void policy_facts_init(struct policy_facts *out_facts, const struct record *reco
     *out_facts = (struct policy_facts){
         .keep_browser_headers = keep_browser_headers,
         .is_same_site_change = !http_method_is_safe(record->method) && is_same_site(record),
-        .is_host_elsewhere = is_host_elsewhere(record),
     };
+    look_at_host(record, out_facts);
 }

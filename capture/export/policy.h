@@ -18,7 +18,8 @@ struct policy_facts {
     bool sends_cookies;       /* as a field, without a jar */
     bool is_same_site_change; /* an unsafe method, called from the site itself: servers check where it came
                                  from */
-    bool is_host_elsewhere;   /* Host names another than the URL */
+    bool is_host_elsewhere;   /* Host names another than the URL, and the origin got it */
+    bool is_host_replaced;    /* Host names another, but the target decided: the origin got that one */
     bool is_decoded;          /* the body is written without its Content-Encoding */
     bool is_multipart_rebuilt;
 };

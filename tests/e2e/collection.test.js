@@ -1,5 +1,5 @@
-// Collections in real newman: a runnable one logs in and walks through a small shop with its environment, a faithful one sends
-// what was sent, byte for byte where newman can, and no planted secret is in either.
+// A runnable collection in real newman: with its environment it logs in and walks through a small shop, and no planted secret is in
+// it. Faithful ones: replay.test.js.
 'use strict';
 const test = require('node:test');
 const assert = require('node:assert/strict');
@@ -8,9 +8,7 @@ const http = require('node:http');
 const path = require('node:path');
 const { PostmanValidator } = require('@har-sdk/validator');
 const { Collection } = require('postman-collection');
-const { makeCa } = require('./support/certs');
 const { newman, items } = require('./support/newman');
-const { SHAPES, send, startOrigin, told } = require('./support/shapes');
 const { startWeir, scratch } = require('./support/weir');
 
 const read = (file) => JSON.parse(fs.readFileSync(file, 'utf8'));
@@ -209,61 +207,4 @@ test('a runnable collection', async (t) => {
     assert.ok(items(JSON.parse(plain.stdout)).some((i) => i.name === 'GET v1/users/48214'));
     assert.equal((await weir.command(['export', 'collection', 'shop', '--max-examples', '0'])).code, 2);
   });
-});
-
-// --- every shape -----------------------------------------------------------------------------------------------------------
-
-// What newman does not send as it was; each is in the export's report or a matter of blanks.
-function byNewman({ line, fields, body }) {
-  const [, method, target] = /^(\S+) (.*) HTTP/.exec(line);
-  const spelling = new Map(); // one for a name: the first
-  const kept = fields.map(String)
-    .filter((f) => !/^(te|expect):/i.test(f) && !/[\x00-\x08\x0a-\x1f\x7f]/.test(f)) // hop by hop; refused by Node
-    .map((f) => {
-      const name = f.slice(0, f.indexOf(':'));
-      if (!spelling.has(name.toLowerCase())) spelling.set(name.toLowerCase(), name);
-      return `${spelling.get(name.toLowerCase())}:${f.slice(name.length + 1) || ' '}`;
-    });
-  const cookies = kept.filter((f) => /^cookie:/i.test(f)).map((f) => f.slice(8)); // Node joins them
-  const others = kept.filter((f) => !/^cookie:/i.test(f));
-  return { line: `${method.toUpperCase()} ${target === '*' ? '/*' : target.replaceAll('\\', '%5C').replaceAll('#', '%23')} HTTP`, body,
-           fields: cookies.length ? [...others, `Cookie: ${cookies.join('; ')}`] : others };
-}
-
-// Newman writes these by itself: what is asked for, in an order of its own.
-function compared({ line, fields, body }) {
-  return JSON.stringify({ line: line.replace(/HTTP(\/1\.\d)?$/, ''), body,
-                          fields: fields.map(String).filter((f) => !/^(host|content-length|connection|transfer-encoding|keep-alive):/i.test(f)).sort() });
-}
-
-test('a faithful collection', async (t) => {
-  const dir = scratch(t);
-  const ca = makeCa(dir);
-  const plain = await startOrigin(t);
-  const secure = await startOrigin(t, { cert: ca.issue(['localhost']) });
-  const weir = await startWeir(t, ['--upstream-ca', ca.caFile, '--session', 'shapes', '--max-header-bytes', '1M']);
-  const originOf = (shape) => (shape.via === 'tls' ? secure : plain);
-  const shapes = SHAPES.filter((s) => !(s.bare && s.via)); // these are for a host of another name, which is not there
-  const passed = [];
-
-  for (const shape of shapes) {
-    await send(weir, shape, originOf(shape).port, weir.ca);
-    passed.push(originOf(shape).requests.pop());
-  }
-  await weir.stop();
-  const file = path.join(dir, 'shapes.json');
-  const { code, stderr } = await weir.command(['export', 'collection', 'shapes', '--profile', 'faithful', '-o', file, '--secrets', 'env']);
-  assert.equal(code, 0, stderr);
-  // The schema takes any method, this validator only those that it knows.
-  assert.deepEqual((await new PostmanValidator().verify(read(file))).filter((e) => e.keyword !== 'enum' || !e.instancePath.endsWith('/method')), []);
-  assert.equal(items(read(file)).length, shapes.length);
-
-  const run = await newman(file, { caFile: ca.caFile, args: ['--working-dir', path.join(dir, 'shapes.files'), '-e', path.join(dir, 'shapes.postman_environment.json')] });
-  const sent = { plain: plain.requests.splice(0), secure: secure.requests.splice(0) };
-  for (const [i, shape] of shapes.entries()) {
-    const have = (shape.via === 'tls' ? sent.secure : sent.plain).shift();
-    assert.ok(have, `nothing came for ${JSON.stringify(shape).slice(0, 200)}`);
-    assert.equal(compared(told(have)), compared(byNewman(told(passed[i]))), JSON.stringify(shape).slice(0, 200));
-  }
-  assert.deepEqual([sent.plain.length, sent.secure.length], [0, 0], run.stdout.slice(-2000));
 });

@@ -5,6 +5,7 @@ const crypto = require('node:crypto');
 const fs = require('node:fs');
 const net = require('node:net');
 const tls = require('node:tls');
+const zlib = require('node:zlib');
 const { once } = require('node:events');
 const { rawOrigin } = require('./origin');
 
@@ -40,6 +41,14 @@ function parseRequest(bytes) {
   }
 }
 
+// A target may ask for an answer: /answer/302, /answer/cookie.
+function answerOf(line) {
+  const [, asked] = / \/answer\/(\w+)/.exec(line) ?? [];
+  if (asked === 'cookie') return 'HTTP/1.1 200 OK\r\nSet-Cookie: given=by-the-origin; Path=/\r\n';
+  if (!asked) return 'HTTP/1.1 200 OK\r\n';
+  return `HTTP/1.1 ${asked} Asked For\r\n${asked[0] === '3' ? 'Location: /elsewhere\r\n' : ''}`;
+}
+
 // An origin that notes each request and answers it; one a connection. origin.next() is the next one, or what comes of waiting.
 async function startOrigin(t, options) {
   const requests = [];
@@ -68,7 +77,7 @@ async function startOrigin(t, options) {
       requests.push(request);
       waiting.splice(0).forEach((wake) => wake());
       socket.end(request.line.startsWith('HEAD ') ? 'HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n'
-        : 'HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n');
+        : `${answerOf(request.line)}Content-Length: 3\r\nConnection: close\r\n\r\nok\n`);
     });
     connection.bytes = Buffer.alloc(0);
   }, options);
@@ -139,6 +148,55 @@ const SHAPES = [
   // TLS
   { ...GET('/tls', 'A: b'), via: 'tls' }, { ...GET('/tls'), via: 'tls', method: 'POST', body: all }, { ...GET('/tls'), via: 'tls', version: '1.0' },
   { target: '/', bare: true, via: 'tls', fields: ['Host: other.test'] }, { target: '/', bare: true, via: 'tls', fields: ['a: b', 'host: localhost:1'] },
+  // paths that read as something else in a collection
+  GET('/:id'), GET('/:id/:id?:id=:id'), GET('/p:batchGet'), GET('/a=b'), GET('/{{a}}/{{b.c}}?{{k}}={{v}}'), GET('/%7B%7Bx%7D%7D'), GET('/{id}'),
+  GET('/a%3Fb%23c'), GET('/a%252Fb'), GET('/%C3%A9/%c3%a9'), GET('/~user/.well-known/'), GET('/a/b/'), GET('//a//b//'), GET('/a?'), GET('/a?&'), GET('/a?&&'),
+  // queries
+  GET('/?='), GET('/?=x'), GET('/?a&a=&a=1&b&a'), GET('/?a=b=c&d==e'), GET('/?q=a+b%20c%2Bd'), GET('/?x=%zz&y=%'), GET('/?%61=%62'), GET("/?q='\"<>"),
+  GET('/?caf\xc3\xa9=\xe2\x82\xac'), GET('/?a;b;c=1'), GET('/?a[]=1&a[]=2&b[c][d]=3'), GET('/?json={"a":[1,{"b":"{{c}}"}]}'), GET('/?u=http://x.test/?y=1%26z'),
+  GET('/?a=1?b=2'), GET('/?/../x'), GET('/?$guid={{$guid}}&t={{$timestamp}}'), GET('/?__proto__=1&constructor=2'), GET(`/?long=${'q'.repeat(20000)}`),
+  // header fields that read as something else
+  GET('/', 'X-Template: {{name}} {{$guid}}'), GET('/', 'X-Json: {"a": "b"}'), GET('/', 'X-Comma: a, b', 'X-Comma: c'), GET('/', 'Cookie: __proto__=1; a=%20; b=c=d'),
+  GET('/', 'Postman-Token: mine', 'Cache-Control: no-store'), GET('/', '__proto__: x', 'constructor: y', 'toString: z'), GET('/', 'If-Modified-Since: x', 'Pragma: y'),
+  GET('/', 'Accept-Language: de', 'Sec-Fetch-Mode: cors', 'DNT: 1', 'Origin: http://o.test', 'X-Requested-With: XMLHttpRequest', 'traceparent: 00-1-2-00'),
+  GET('/', 'Authorization: Bearer a.b.c'), GET('/', 'Authorization: Basic bm9jb2xvbg=='), GET('/', 'Authorization: Digest username="u", nonce="n"'),
+  GET('/', 'Authorization: Negotiate YII='), GET('/', 'authorization: bearer lower', 'X-API-Key: k3y-0123456789abcdef'), GET('/', 'X-Number: 1', '1: 2'),
+  // answers that send a client elsewhere, or give it something to bring back
+  ...['301', '302', '303', '307', '308'].map((status) => GET(`/answer/${status}`)), { method: 'POST', target: '/answer/302', fields: ['Content-Type: text/plain'], body: text('once') },
+  GET('/answer/cookie', 'Cookie: mine=1'), GET('/after/cookie'), GET('/answer/401'), GET('/answer/500'),
+  // bodies by their kind
+  ...['a=1&b=2', 'a=1&a=2&b=3&a=4', '=x&y=&z', 'a=%7E%21%2A&b=~!*', 'a=b+c', 'caf%C3%A9=%E2%82%AC', '%zz=%', '1=2&0=1', 'a={{b}}', '', '&&', 'a=b\r\n'].map((s) => (
+    { method: 'POST', target: '/form', fields: ['Content-Type: application/x-www-form-urlencoded'], body: text(s) })),
+  ...['{"a":1}', ' {"a": 1.0, "a": 2}\n', '[1,2,3]', '"text"', '1e400', '{"u":"http://x//y"}', '{"c":1} // not JSON', '{"t":"{{$randomInt}}"}', '{', '\ufeff{"bom":true}',
+    '{"nul":"\\u0000"}', '{"emoji":"\ud83d\udc1f"}'].map((s) => ({ method: 'PUT', target: '/json', fields: ['Content-Type: application/json'], body: text(s) })),
+  { method: 'POST', target: '/json', fields: ['Content-Type: application/json'], body: latin1('{"invalid":"\xff\xfe"}') },
+  { method: 'POST', target: '/graphql', fields: ['Content-Type: application/json'], body: text('{"query":"query A($x: ID!) { a(x: $x) }","operationName":"A","variables":{"x":"{{y}}"}}') },
+  { method: 'POST', target: '/graphql', fields: ['Content-Type: application/json'], body: text('[{"query":"{ a }"},{"query":"{ b }"}]') },
+  { method: 'POST', target: '/graphql', fields: ['Content-Type: application/json'], body: text('{"query":"{ a }","extensions":{"persistedQuery":{"version":1}}}') },
+  { method: 'POST', target: '/graphql', fields: ['Content-Type: application/graphql'], body: text('query { a }') },
+  { method: 'POST', target: '/xml', fields: ['Content-Type: text/xml; charset=utf-8', 'SOAPAction: "urn:a"'], body: text('<?xml version="1.0"?>\n<a b="c">d</a>') },
+  { method: 'POST', target: '/text', fields: ['Content-Type: text/plain; charset=iso-8859-1'], body: latin1('caf\xe9') },
+  { method: 'POST', target: '/text', fields: ['Content-Type: text/plain; charset=utf-16le'], body: Buffer.from('caf\u00e9', 'utf16le') },
+  { method: 'POST', target: '/gzip', fields: ['Content-Type: application/json', 'Content-Encoding: gzip'], body: zlib.gzipSync('{"a":1}') },
+  { method: 'POST', target: '/br', fields: ['Content-Type: text/plain', 'Content-Encoding: br'], body: zlib.brotliCompressSync('a text') },
+  { method: 'PATCH', target: '/merge', fields: ['Content-Type: application/merge-patch+json'], body: text('{"a":null}') },
+  { method: 'POST', target: '/proto', fields: ['Content-Type: application/x-protobuf'], body: latin1('\x0a\x03abc\x10\x96\x01') },
+  // multipart
+  ...[
+    'name="a"\r\n\r\nplain', 'name="with space"\r\n\r\n x ', 'name="q\\"uote"\r\n\r\nx', 'name="a%22b%0D%0Ac"\r\n\r\nx', 'name="caf\xc3\xa9"\r\n\r\n\xe2\x82\xac',
+    'name="a"\r\n\r\nline\r\nline\nline\r\n', 'name="a"\r\n\r\n', 'name=""\r\n\r\nx', 'name="f"; filename="a.txt"\r\nContent-Type: text/plain\r\n\r\nfile',
+    'name="f"; filename="a b;c.bin"\r\nContent-Type: application/octet-stream\r\n\r\n\x00\xff\r\n\r\n', 'name="f"; filename="\xe2\x82\xac.png"\r\nContent-Type: image/png\r\n\r\n\x89PNG',
+    'name="f"; filename=""\r\nContent-Type: application/octet-stream\r\n\r\n', 'name="f"; filename="n"\r\n\r\nno type', 'name="{{t}}"\r\n\r\n{{$guid}}',
+    'name="j"\r\nContent-Type: application/json\r\n\r\n{"a":1}', 'name="x"\r\nContent-Transfer-Encoding: 8bit\r\n\r\nx',
+    'name="a"\r\n\r\n1\r\n--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n2',
+  ].map((part) => ({ method: 'POST', target: '/multipart', fields: ['Content-Type: multipart/form-data; boundary=b'],
+                     body: latin1(`--b\r\nContent-Disposition: form-data; ${part}\r\n--b--\r\n`) })),
+  { method: 'POST', target: '/multipart', fields: ['Content-Type: multipart/form-data; boundary="quoted b"'],
+    body: text('preamble\r\n--quoted b\r\nContent-Disposition: form-data; name="a"\r\n\r\nx\r\n--quoted b--\r\nepilogue') },
+  { method: 'POST', target: '/multipart', fields: ['Content-Type: multipart/form-data'], body: text('--no\r\n\r\nboundary\r\n--no--\r\n') },
+  { method: 'POST', target: '/multipart', fields: ['Content-Type: multipart/mixed; boundary=b'], body: text('--b\r\n\r\nx\r\n--b--\r\n') },
+  // bodies of methods that have none as a rule
+  ...['GET', 'COPY', 'PURGE', 'UNLOCK', 'OPTIONS'].map((method) => ({ method, target: '/bodied', fields: ['Content-Type: application/json'], body: text('{"a":1}') })),
   // a Host that is not the target's: weir replaces it in its place
   { target: '/', bare: true, fields: ['A: b', 'Host: other.test', 'C: d'] },
 ];
@@ -179,7 +237,7 @@ async function send(weir, shape, port, caFile) {
   socket.on('data', (d) => answer.push(d));
   socket.write(bytesOf(shape, host, target));
   await once(socket, 'close');
-  assert.match(Buffer.concat(answer).toString('latin1'), /^HTTP\/1\.1 (100 Continue\r\n\r\nHTTP\/1\.1 )?200 OK\r\n/, JSON.stringify(shape).slice(0, 200));
+  assert.match(Buffer.concat(answer).toString('latin1'), /^HTTP\/1\.1 (100 Continue\r\n\r\nHTTP\/1\.1 )?\d{3} \w[\w ]*\r\n/, JSON.stringify(shape).slice(0, 200));
 }
 
 // In words, for a diff that can be read: long bodies by their digest.

@@ -117,15 +117,25 @@ static void a_change_from_the_site_itself_says_where_it_came_from(void **state)
     assert_policy(&facts, "Origin", POLICY_SHOW);
 }
 
-static void a_host_field_is_kept_only_where_it_names_another_host(void **state)
+static void a_host_field_is_kept_only_where_the_origin_got_another_host(void **state)
 {
+    struct record record = { .method = SPAN("GET"),
+                             .scheme = SPAN("https"),
+                             .host = SPAN("api.shop.test"),
+                             .port = 443,
+                             .flags = TAP_HOST_DIFFERS };
     struct record_field same[] = { { SPAN("Host"), SPAN("API.shop.test:443") } };
     struct record_field other[] = { { SPAN("Host"), SPAN("api.shop.test:8443") } };
     struct policy_facts facts = facts_of("GET", same, 1);
 
     (void)state;
     assert_policy(&facts, "Host", POLICY_DROP);
-    facts = facts_of("GET", other, 1);
+    facts = facts_of("GET", other, 1); /* an absolute target decided */
+    assert_true(facts.is_host_replaced);
+    assert_policy(&facts, "Host", POLICY_DROP);
+    record.request_headers = (struct record_fields){ other, 1 };
+    policy_facts_init(&facts, &record, false);
+    assert_false(facts.is_host_replaced);
     assert_policy(&facts, "Host", POLICY_SEND);
 }
 
@@ -154,7 +164,7 @@ int main(void)
         cmocka_unit_test(cookies_are_sent_where_there_is_no_jar),
         cmocka_unit_test(everything_else_is_sent),
         cmocka_unit_test(a_change_from_the_site_itself_says_where_it_came_from),
-        cmocka_unit_test(a_host_field_is_kept_only_where_it_names_another_host),
+        cmocka_unit_test(a_host_field_is_kept_only_where_the_origin_got_another_host),
         cmocka_unit_test(what_no_client_can_send_is_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
