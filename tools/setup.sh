@@ -48,6 +48,7 @@ setup_find_test() {
     setup_command git git
     setup_command nghttp nghttp2-client
     setup_command nginx nginx
+    setup_command openssl openssl
     setup_command tinyproxy tinyproxy-bin
     setup_command squid squid
     setup_command python3 python3

@@ -16,19 +16,19 @@ from harness import h2load, origin, processes
 from harness.proxy import Direct, Proxy, Setup
 from harness.workloads import Workload
 
-START_TIMEOUT = 30
-SETTLE = 0.3  # until what is done later, such as writing the capture, has been done
+START_TIMEOUT = 30  # seconds
+SETTLE = 0.3        # seconds until what is done later, such as writing the capture, has been done
 WARM_SECONDS = 0.5
 TARGETS = {"http": f"h0.test:{origin.HTTP_PORT}", "https": f"h0.test:{origin.TLS_PORT}",
            "hosts": f"h%d.test:{origin.HOSTS_PORT}"}
 
 
 def answers(mode: str, port: int) -> bool:
-    """Whether a request through the proxy gets a 200 now."""
+    """Whether a request through the proxy gets a 200; no request is sent where nobody listens yet."""
     url = "/1k" if mode == "plain" else f"http://h0.test:{origin.HTTP_PORT}/1k"
     request = f"GET {url} HTTP/1.1\r\nHost: h0.test:{origin.HTTP_PORT}\r\nConnection: close\r\n\r\n"
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1) as s:
+        with socket.create_connection(("127.0.0.1", port), timeout=START_TIMEOUT) as s:
             s.sendall(request.encode())
             return b" 200 " in s.recv(100)
     except OSError:
@@ -113,9 +113,9 @@ class Bench:
             self.origin.prepare_hosts()
         self.origin.start()
         give_up = time.monotonic() + START_TIMEOUT
-        while not answers("plain", origin.HTTP_PORT):
+        while not (answers("plain", origin.HTTP_PORT) and self.origin.resolves()):
             if time.monotonic() > give_up:
-                raise RuntimeError("the origin does not answer: " + (self.origin.folder / "nginx-error.log").read_text())
+                raise RuntimeError("the origin does not answer: " + self.origin.said())
             time.sleep(0.01)
 
     def close(self):

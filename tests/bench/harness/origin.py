@@ -1,6 +1,7 @@
 """The origin behind the proxies: nginx with small and large bodies, its CA, and a DNS server that answers 127.0.0.1
 for every name, so that proxies resolve h17.test as they would resolve a real host."""
 
+import socket
 import subprocess
 import sys
 import zlib
@@ -32,6 +33,10 @@ http {{
   keepalive_requests 100000000;
   keepalive_timeout 600s;
   client_body_temp_path {bodies}/upload;
+  proxy_temp_path {dir}/proxy;
+  fastcgi_temp_path {dir}/fastcgi;
+  uwsgi_temp_path {dir}/uwsgi;
+  scgi_temp_path {dir}/scgi;
   client_max_body_size 0;
   http2_max_concurrent_streams 1000;
   ssl_protocols TLSv1.2 TLSv1.3;
@@ -120,7 +125,7 @@ class Origin:
     def location(self, path: str) -> str:
         if path == "/unique":
             same = "x" * (SIZES[path] - REQUEST_ID)
-            return f"location = {path} {{ return 200 \"$request_id{same}\"; }}\n"
+            return f"location = {path} {{ return 200 \"${{request_id}}{same}\"; }}\n"
         body = text(SIZES[path])
         (self.memory / path[1:]).write_bytes(body)
         return (f"location = {path} {{ root {self.memory}; "
@@ -137,8 +142,24 @@ class Origin:
         pin = ["taskset", "-c", ",".join(map(str, self.cores))]
         nginx = ["nginx", "-p", self.folder, "-c", self.folder / "nginx.conf"]
         dns = [sys.executable, Path(__file__).with_name("dns.py"), "127.0.0.1", "53"]
-        for command in nginx, dns:
-            self.processes.append(subprocess.Popen([*pin, *map(str, command)], stderr=subprocess.DEVNULL))
+        with open(self.folder / "output", "wb") as output:
+            for command in nginx, dns:
+                self.processes.append(subprocess.Popen([*pin, *map(str, command)], stdout=output, stderr=output))
+
+    @staticmethod
+    def resolves() -> bool:
+        """Whether the DNS server is there: names that a proxy asks for too early are asked for again seconds later."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.settimeout(0.1)
+            try:
+                s.connect(("127.0.0.1", 53))
+                s.send(bytes.fromhex("000101000001000000000000") + b"\2h0\4test\0" + b"\0\1\0\1")
+                return len(s.recv(512)) > 12
+            except OSError:
+                return False
+
+    def said(self) -> str:
+        return "".join(file.read_text() for file in self.folder.glob("*") if file.name in ("output", "nginx-error.log"))
 
     def stop(self):
         for process in self.processes:

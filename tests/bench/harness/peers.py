@@ -192,6 +192,11 @@ class Nginx(ReverseProxy):
           access_log off;
           keepalive_requests 100000000;
           keepalive_timeout 600s;
+          client_body_temp_path {dir}/body;
+          proxy_temp_path {dir}/proxy;
+          fastcgi_temp_path {dir}/fastcgi;
+          uwsgi_temp_path {dir}/uwsgi;
+          scgi_temp_path {dir}/scgi;
           client_max_body_size 0;
           http2_max_concurrent_streams 1000;
           proxy_http_version 1.1;
