@@ -19,8 +19,8 @@ class Repetition:
         return self.rows[proxy, workload][key]
 
     def two_cores(self) -> float:
-        """How many times what one core does: by throughput, or by CPU time where load and origin need the same
-        cores."""
+        """How many times what one core does: by throughput, or by CPU time where load and origin need the
+        same cores."""
         one, two = self.rows["weir", "https-1k"], self.rows["weir", "https-1k-two"]
         if two["shares_cores"]:
             return two["cores"] * one["cpu_us"] / two["cpu_us"]
@@ -66,8 +66,10 @@ GOALS = [
     Goal("https-mint", "CPU a connection ÷ weir's https-new",
          lambda r: r("https-mint", "cpu_us") / r("https-new", "cpu_us"), 1.5, 2),
     Goal("idle", "memory a connection, KiB", figure("idle", "kib_per_connection"), 40, 64),
-    Goal("start", "first answer, ms", figure("start", "start_ms"), 15, figure("start", "start_ms", 1, "haproxy")),
-    Goal("start", "resident, MiB", figure("start", "rss_kib", MIB), 16, figure("start", "rss_kib", MIB, "haproxy")),
+    Goal("start", "first answer, ms", figure("start", "start_ms"), 15,
+         figure("start", "start_ms", proxy="haproxy")),
+    Goal("start", "resident, MiB", figure("start", "rss_kib", MIB), 16,
+         figure("start", "rss_kib", MIB, "haproxy")),
     Goal("https-1k-two", "two cores ÷ one", Repetition.two_cores, 1.7, 1.5, more_is_better=True),
     Goal("h2-1", "nginx's CPU a request ÷ weir's", lambda r: 1 / ratio("h2-1", to="nginx")(r), 0.9, 0.7,
          more_is_better=True),
@@ -109,5 +111,6 @@ def goal_lines(rows: list[dict]) -> list[list[str]]:
         least = statistics.median(leasts) if leasts else None
         middle = statistics.median(values)
         lines.append([goal.workload, goal.what, f"{middle:.2f}", f"{min(values):.2f}", f"{max(values):.2f}",
-                      f"{goal.goal:g}", f"{least:.3g}" if least is not None else "-", verdict(goal, middle, least)])
+                      f"{goal.goal:g}", f"{least:.3g}" if least is not None else "-",
+                      verdict(goal, middle, least)])
     return lines

@@ -1,5 +1,5 @@
-"""A network, mounts and processes of our own: only loopback, our DNS server in /etc/resolv.conf, and whoever ends the
-benchmark ends all that it started. Nothing outside changes, and nothing outside can be reached."""
+"""A network, mounts and processes of our own: only loopback, our DNS server in /etc/resolv.conf, and whoever
+ends the benchmark ends all that it started. Nothing outside changes, and nothing outside can be reached."""
 
 import os
 import resource
@@ -13,7 +13,7 @@ ENTER = ["setpriv", "--pdeathsig", "KILL", "unshare", "--net", "--mount", "--pid
 
 
 def enter():
-    """Starts this program again in there, unless that is where it runs. Whoever is not root is root in there."""
+    """Starts this program again in there, unless that is where it runs. Who is not root is so in there."""
     if os.environ.get(INSIDE) != "1":
         as_root = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
         os.environ[INSIDE] = "1"

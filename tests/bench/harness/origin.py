@@ -1,5 +1,5 @@
-"""The origin behind the proxies: nginx with small and large bodies, its CA, and a DNS server that answers 127.0.0.1
-for every name, so that proxies resolve h17.test as they would resolve a real host."""
+"""The origin behind the proxies: nginx with small and large bodies, its CA, and a DNS server that answers
+127.0.0.1 for every name, so that proxies resolve h17.test as they would resolve a real host."""
 
 import socket
 import subprocess
@@ -56,8 +56,8 @@ http {{
 }}
 """
 
-# The whole request body must be there before the answer: nginx reads it in order to forward it, but what it forwards
-# is a GET without a body.
+# The whole request body must be there before the answer: nginx reads it in order to forward it, but what it
+# forwards is a GET without a body.
 UPLOAD = """\
 location = /upload {{
   client_body_buffer_size 1m;
@@ -135,8 +135,9 @@ class Origin:
         """The certificates of h0.test ... for HOSTS_PORT (about ten seconds)."""
         hosts = self.folder / "hosts"
         hosts.mkdir()
+        names = [f"h{i}.test" for i in range(HOSTS)]
         with ThreadPoolExecutor(2) as pool:
-            list(pool.map(lambda i: make_leaf(self.folder, hosts / f"h{i}.test.crt", f"h{i}.test"), range(HOSTS)))
+            list(pool.map(lambda name: make_leaf(self.folder, hosts / f"{name}.crt", name), names))
 
     def start(self):
         pin = ["taskset", "-c", ",".join(map(str, self.cores))]
@@ -144,11 +145,12 @@ class Origin:
         dns = [sys.executable, Path(__file__).with_name("dns.py"), "127.0.0.1", "53"]
         with open(self.folder / "output", "wb") as output:
             for command in nginx, dns:
-                self.processes.append(subprocess.Popen([*pin, *map(str, command)], stdout=output, stderr=output))
+                process = subprocess.Popen([*pin, *map(str, command)], stdout=output, stderr=output)
+                self.processes.append(process)
 
     @staticmethod
     def resolves() -> bool:
-        """Whether the DNS server is there: names that a proxy asks for too early are asked for again seconds later."""
+        """Whether the DNS server is there: who asks too early asks again after seconds."""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
             s.settimeout(0.1)
             try:
@@ -159,7 +161,8 @@ class Origin:
                 return False
 
     def said(self) -> str:
-        return "".join(file.read_text() for file in self.folder.glob("*") if file.name in ("output", "nginx-error.log"))
+        files = [self.folder / "output", self.folder / "nginx-error.log"]
+        return "".join(file.read_text() for file in files if file.exists())
 
     def stop(self):
         for process in self.processes:

@@ -1,7 +1,7 @@
 """The proxies that can be measured, weir and its peers: how each is configured and started.
 
-All speak HTTP/1.1 only, on both sides, but for the workloads in HTTP/2. Each keeps its capture on disk; NAME-off is
-the same without capture."""
+All speak HTTP/1.1 only, on both sides, but for the workloads in HTTP/2. Each keeps its capture on disk; NAME-off
+is the same without capture."""
 
 import os
 import sqlite3
@@ -22,6 +22,7 @@ class Weir(Proxy):
     schemes = ("http", "https", "hosts", "h2")
     writer = "weir-writer"
     program = Path("weir")
+    COUNT = "SELECT count(*) FROM exchange WHERE status IS NOT NULL AND state = 1"  # 1: done
 
     def command(self, setup):
         reverse = f"reverse:https://h0.test:{origin.H2_PORT}@127.0.0.1:{H2_PORT}"
@@ -38,7 +39,7 @@ class Weir(Proxy):
     def count(self, setup):
         store = sqlite3.connect(setup.folder / "capture")
         try:
-            return store.execute("SELECT count(*) FROM exchange WHERE status IS NOT NULL AND state = 1").fetchone()[0]
+            return store.execute(self.COUNT).fetchone()[0]
         finally:
             store.close()
 
@@ -178,7 +179,8 @@ class Haproxy(ReverseProxy):
 
 
 class Nginx(ReverseProxy):
-    """The second ceiling: as haproxy, with nginx. Bodies are streamed, not spooled. It speaks HTTP/2 to clients only."""
+    """The second ceiling: as haproxy, with nginx. Bodies are streamed, not spooled. It speaks HTTP/2 to clients
+    only."""
     name = "nginx"
     needs = ("nginx",)
     CONFIG = """
@@ -245,14 +247,15 @@ class Nginx(ReverseProxy):
 
 
 class NodeProxy(Proxy):
-    """Base of those that run in Node.js; their scripts lie in peers/. NODE_PATH names where the libraries are."""
+    """Base of those that run in Node.js; their scripts lie in peers/, their libraries where NODE_PATH says."""
     capture = "exchanges with bodies, as JSON lines"
     needs = ("node",)
     library = ""
 
     def missing(self):
-        found = [f for f in os.environ.get("NODE_PATH", "").split(":") if f and (Path(f) / self.library).exists()]
-        return super().missing() + ([] if found else [f"{self.library} in NODE_PATH"])
+        folders = filter(None, os.environ.get("NODE_PATH", "").split(":"))
+        is_there = any((Path(folder) / self.library).exists() for folder in folders)
+        return super().missing() + ([] if is_there else [f"{self.library} in NODE_PATH"])
 
     def environment(self, setup):
         # Trusting the origin's CA by an option makes mockttp load all CAs again for each

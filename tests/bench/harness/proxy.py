@@ -1,7 +1,7 @@
-"""What a proxy is to the benchmark: how to start it, how a client speaks to it, how to count what it captured.
+"""What a proxy is to the benchmark: how to start it, how clients speak to it, how to count what it captured.
 
-To add one: a subclass of Proxy (forward) or ReverseProxy in peers.py, and its row in PROXIES there. `Setup` tells
-where things are."""
+To add one: a subclass of Proxy (forward) or ReverseProxy in peers.py, and its row in PROXIES there. `Setup`
+tells where things are."""
 
 import inspect
 import shutil
@@ -46,13 +46,13 @@ class Proxy:
     """Base: a forward proxy that clients reach with absolute-form requests and CONNECT."""
     name = ""
     capture = ""                          # what it keeps, in words; empty: nothing
-    needs = ()                            # commands and files that must be there
-    schemes = ("http", "https", "hosts")  # hosts: https, each with a certificate of its own; h2: HTTP/2, reverse
+    needs = ()                            # programs that must be there
+    schemes = ("http", "https", "hosts")  # of the workloads that it can do
     writer = ""                           # the thread that writes the capture
 
     def missing(self) -> list[str]:
         """What this machine lacks for it."""
-        return [name for name in map(str, self.needs) if shutil.which(name) is None and not Path(name).exists()]
+        return [name for name in self.needs if shutil.which(name) is None]
 
     def command(self, setup: Setup) -> list:
         raise NotImplementedError

@@ -1,13 +1,12 @@
 """The tables of a run: what was measured, with ratios to one proxy, and how far weir is from its goals."""
 
 import statistics
+from itertools import product
 
 from harness import goals, peers
 from harness.processes import QUIET
 from harness.workloads import WORKLOADS, Workload
 
-HEADINGS = ["workload", "proxy", "result", "CPU µs", "busy", "p50 ms", "p99 ms", "peak MiB", "captured", "errors",
-            "noise", "TLS to the client"]
 
 
 def pick(rows: list[dict], key: str, scale: float = 1) -> list[float]:
@@ -71,6 +70,11 @@ def ratio_text(mine: list[dict], theirs: list[dict], key: str) -> str:
     return f"{statistics.median(ratios):.2f}" if ratios else "-"
 
 
+def headings(ref: str) -> list[str]:
+    return ["workload", "proxy", "result", "CPU µs", f"÷ {ref}", "busy", "p50 ms", "p99 ms", f"÷ {ref}",
+            "peak MiB", "captured", "errors", "noise", "TLS to the client"]
+
+
 def result_line(workload: Workload, name: str, cells: dict, ref: str) -> list[str]:
     rows, theirs = cells[name, workload.name], cells.get((ref, workload.name), [])
     cpu = "cpu_us_per_mib" if workload.mib else "cpu_us"
@@ -79,14 +83,15 @@ def result_line(workload: Workload, name: str, cells: dict, ref: str) -> list[st
     return [workload.name, name, result_text(workload, rows),
             spread(pick(rows, cpu)) + (" /MiB" if workload.mib and pick(rows, cpu) else ""),
             ratio_text(rows, theirs, cpu), f"{statistics.median(busy):.0%}" if busy else "-",
-            spread(pick(rows, "p50_us", 1e-3)), spread(pick(rows, "p99_us", 1e-3)), ratio_text(rows, theirs, "p99_us"),
-            spread(pick(rows, "peak_kib", 1 / 1024)), captured_text(rows), f"**{failed}**" if failed else "0",
+            spread(pick(rows, "p50_us", 1e-3)), spread(pick(rows, "p99_us", 1e-3)),
+            ratio_text(rows, theirs, "p99_us"), spread(pick(rows, "peak_kib", 1 / 1024)),
+            captured_text(rows), f"**{failed}**" if failed else "0",
             spread(pick(rows, "noise")), rows[-1].get("tls") or "-"]
 
 
-def print_table(headings: list[str], lines: list[list[str]]):
-    print("| " + " | ".join(headings) + " |")
-    print("|---" * len(headings) + "|")
+def print_table(columns: list[str], lines: list[list[str]]):
+    print("| " + " | ".join(columns) + " |")
+    print("|---" * len(columns) + "|")
     for line in lines:
         print("| " + " | ".join(line) + " |")
     print()
@@ -98,10 +103,9 @@ def print_tables(rows: list[dict], ref: str):
         print(machine + "\n")
     rows = [row for row in rows if "proxy" in row]
     cells = group([row for row in rows if "failed" not in row])
-    lines = [result_line(workload, name, cells, ref) for workload in WORKLOADS.values() for name in peers.PROXIES
-             if (name, workload.name) in cells]
-    headings = HEADINGS[:4] + [f"÷ {ref}"] + HEADINGS[4:7] + [f"÷ {ref}"] + HEADINGS[7:]
-    print_table(headings, lines)
+    lines = [result_line(workload, name, cells, ref)
+             for workload, name in product(WORKLOADS.values(), peers.PROXIES) if (name, workload.name) in cells]
+    print_table(headings(ref), lines)
     reached = goals.goal_lines(rows)
     if reached:
         print_table(["workload", "what", "median", "min", "max", "goal", "least", ""], reached)

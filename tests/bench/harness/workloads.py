@@ -11,7 +11,7 @@ BIG = origin.SIZES["/100m"]
 class Workload:
     name: str
     what: str
-    scheme: str               # http, https, hosts (https, each host its own certificate) or h2 (HTTP/2, reverse mode)
+    scheme: str               # http, https, hosts (https, each with a certificate of its own), h2 (reverse mode)
     kind: str = "load"        # load, idle, start or h2load
     path: str = "/1k"
     connections: int = 64
@@ -25,14 +25,16 @@ class Workload:
 
 
 def big(name: str, what: str, path: str, *options) -> Workload:
-    return Workload(name, what, "https", path=path, connections=4, seconds=30, requests=8, mib=100, options=options)
+    return Workload(name, what, "https", path=path, connections=4, seconds=30, requests=8, mib=100,
+                    options=options)
 
 
 WORKLOADS = {w.name: w for w in [
     Workload("http-1k", "plain HTTP, 1 KiB bodies, 64 kept-alive connections", "http"),
     Workload("https-1k", "the same over TLS on both sides", "https"),
     Workload("https-16k", "the same with 16 KiB bodies", "https", path="/16k"),
-    Workload("https-1m", "1 MiB bodies, 4 kept-alive TLS connections", "https", path="/1m", connections=4, mib=1),
+    Workload("https-1m", "1 MiB bodies, 4 kept-alive TLS connections", "https", path="/1m", connections=4,
+             mib=1),
     big("download", "8 x 100 MiB over 4 TLS connections", "/100m", "--expect", BIG),
     big("upload", "8 POSTs of 100 MiB over 4 TLS connections, of a pattern", "/upload", "--body", BIG),
     big("upload-unique", "the same, but no two pieces are alike", "/upload", "--body", BIG, "--vary"),
