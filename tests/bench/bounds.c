@@ -57,7 +57,7 @@ static double rate_of(void (*step)(void *arg, int n), void *arg)
     return n / (cpu_s() - began);
 }
 
-/* --- keys and certificates ------------------------------------------------------------------------------ */
+/* --- keys and certificates ----------------------------------------------------------------------------- */
 
 struct minting {
     bool is_rsa;
@@ -181,7 +181,7 @@ static void measure_minting(bool is_rsa)
     EVP_PKEY_free(minting.ca_key);
 }
 
-/* --- handshakes, without sockets ------------------------------------------------------------------------ */
+/* --- handshakes, without sockets ----------------------------------------------------------------------- */
 
 struct handshaking {
     bool is_rsa, resumes;
@@ -317,7 +317,7 @@ static void measure_handshake(bool is_rsa, int version, bool resumes)
     SSL_CTX_free(it.client);
 }
 
-/* --- records -------------------------------------------------------------------------------------------- */
+/* --- records ------------------------------------------------------------------------------------------- */
 
 struct sealing {
     EVP_CIPHER_CTX *cipher;
@@ -352,7 +352,7 @@ static void measure_sealing(const EVP_CIPHER *cipher, const char *name, int byte
     EVP_CIPHER_CTX_free(sealing.cipher);
 }
 
-/* --- SQLite --------------------------------------------------------------------------------------------- */
+/* --- SQLite -------------------------------------------------------------------------------------------- */
 
 struct inserting {
     int page, blob, batch;

@@ -160,8 +160,7 @@ void connection_begin(struct connection *connection)
         end(connection);
 }
 
-/* --- bytes -----------------------------------------------------------------------------------------------
- */
+/* --- bytes --------------------------------------------------------------------------------------------- */
 
 static long tls_result(SSL *ssl, int result)
 {
@@ -203,8 +202,7 @@ static long write_some(struct connection *connection, const char *bytes, size_t 
     return tls_result(connection->ssl, SSL_write(connection->ssl, bytes, (int)len));
 }
 
-/* --- a request and its answer ----------------------------------------------------------------------------
- */
+/* --- a request and its answer -------------------------------------------------------------------------- */
 
 static void add_head(struct connection *connection, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -395,8 +393,7 @@ static void run_exchange(struct connection *connection)
         queue_ready(connection);
 }
 
-/* --- setting up ------------------------------------------------------------------------------------------
- */
+/* --- setting up ---------------------------------------------------------------------------------------- */
 
 static void start_tls(struct connection *connection)
 {
