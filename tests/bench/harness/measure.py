@@ -12,7 +12,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness import h2load, origin, processes
+from harness import h2load, namespace, origin, processes
 from harness.proxy import Direct, Proxy, Setup
 from harness.workloads import Workload
 
@@ -97,16 +97,11 @@ class Bench:
 
     def __init__(self, scratch: Path, load: Path, patience: float):
         self.scratch, self.load, self.patience = scratch, load, patience
-        self.memory = Path(tempfile.mkdtemp(prefix="weir-bench-", dir=self.memory_folder(scratch)))
         self.cores = Cores()
-        for name in "origin", "ca":
+        for name in "origin", "ca", "memory":
             (scratch / name).mkdir()
-        self.origin = origin.Origin(scratch / "origin", self.memory, self.cores.load)
-
-    @staticmethod
-    def memory_folder(scratch: Path) -> Path:
-        memory = Path("/dev/shm")
-        return memory if os.access(memory, os.W_OK) else scratch
+        namespace.mount_memory(scratch / "memory")
+        self.origin = origin.Origin(scratch / "origin", scratch / "memory", self.cores.load)
 
     def prepare(self, workloads: list[Workload]):
         origin.make_ca(self.scratch / "ca", "mitm-ca", "rsa")
@@ -122,7 +117,7 @@ class Bench:
 
     def close(self):
         self.origin.stop()
-        shutil.rmtree(self.memory)
+        namespace.unmount(self.scratch / "memory")
 
     def cell(self, proxy: Proxy, workload: Workload) -> dict:
         folder = Path(tempfile.mkdtemp(prefix=proxy.name + "-", dir=self.scratch))

@@ -3,21 +3,35 @@ ends the benchmark ends all that it started. Nothing outside changes, and nothin
 
 import os
 import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
+
+from harness import processes
 
 INSIDE = "WEIR_BENCH_INSIDE"
 ENTER = ["setpriv", "--pdeathsig", "KILL", "unshare", "--net", "--mount", "--pid", "--fork", "--kill-child",
          "--mount-proc"]
 
 
-def enter():
-    """Starts this program again in there, unless that is where it runs. Who is not root is so in there."""
-    if os.environ.get(INSIDE) != "1":
-        as_root = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
-        os.environ[INSIDE] = "1"
-        os.execvp("setpriv", [*ENTER, *as_root, "--", sys.executable, *sys.argv])
+def run_inside():
+    """Runs this program again in there, and ends with it. Who is not root is so in there."""
+    as_root = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+    inside = subprocess.Popen([*ENTER, *as_root, "--", sys.executable, *sys.argv],
+                              env={**os.environ, INSIDE: "1"})
+
+    def pass_on(number, _):  # unshare would not
+        for pid in processes.tree(inside.pid)[1:2]:
+            os.kill(pid, number)
+
+    signal.signal(signal.SIGTERM, pass_on)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal tells both
+    sys.exit(inside.wait())
+
+
+def set_up():
+    """What is different in there."""
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     # Without any address but 127.0.0.1, getaddrinfo's AI_ADDRCONFIG (sslsplit) finds nothing.
     subprocess.run(["ip", "address", "add", "192.0.2.1/32", "dev", "lo"], check=True)
@@ -34,3 +48,12 @@ def is_inside() -> bool:
 def use_our_dns(scratch: Path):
     (scratch / "resolv.conf").write_text("nameserver 127.0.0.1\n")
     subprocess.run(["mount", "--bind", scratch / "resolv.conf", "/etc/resolv.conf"], check=True)
+
+
+def mount_memory(folder: Path):
+    """Files in memory, which go away with us."""
+    subprocess.run(["mount", "-t", "tmpfs", "none", folder], check=True)
+
+
+def unmount(folder: Path):
+    subprocess.run(["umount", "--lazy", folder], check=True)
