@@ -69,7 +69,7 @@ def running(proxy: Proxy, setup: Setup, pin: list[str]):
     try:
         while not answers(mode, port):
             if process.poll() is not None or time.monotonic() - began > START_TIMEOUT:
-                raise RuntimeError(said.read_text(errors="replace")[-500:])
+                raise RuntimeError("no answer; it said: " + said.read_text(errors="replace")[-500:])
             time.sleep(0.0005)
         yield process.pid, (time.monotonic() - began) * 1000
     finally:

@@ -41,7 +41,11 @@ def thread_cpu_us(pid: int, name: str) -> float | None:
     """User and system time so far of the threads of that name; None if there are none."""
     ticks, found = 0, False
     for task in Path(f"/proc/{pid}/task").iterdir():
-        if (task / "comm").read_text().strip() == name:
+        try:
+            is_it = (task / "comm").read_text().strip() == name
+        except OSError:  # it has ended
+            continue
+        if is_it:
             ticks += sum(map(int, stat_fields(f"{task}/stat")[11:13]))
             found = True
     return ticks * TICK_US if found else None

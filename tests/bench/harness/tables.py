@@ -70,6 +70,33 @@ def ratio_text(mine: list[dict], theirs: list[dict], key: str) -> str:
     return f"{statistics.median(ratios):.2f}" if ratios else "-"
 
 
+# What is compared first in a workload: the key of it, and its unit.
+COMPARED = {"idle": ("kib_per_connection", "KiB"), "start": ("start_ms", "ms")}
+
+
+def compared(workload: Workload) -> tuple[str, str]:
+    per_mib = ("cpu_us_per_mib", "µs/MiB") if workload.mib else ("cpu_us", "µs")
+    return COMPARED.get(workload.kind, per_mib)
+
+
+def compared_text(workload: Workload, name: str, cells: dict, ref: str) -> str:
+    rows, theirs = cells.get((name, workload.name), []), cells.get((ref, workload.name), [])
+    key, unit = compared(workload)
+    values = pick(rows, key)
+    if not values:
+        return "-"
+    text = f"{figure(statistics.median(values))} {unit}"
+    return f"{text} ({ratio_text(rows, theirs, key)})" if theirs else text
+
+
+def print_comparison(cells: dict, ref: str):
+    names = [name for name in peers.PROXIES if name != "direct" and any(key[0] == name for key in cells)]
+    workloads = [workload for workload in WORKLOADS.values() if any(key[1] == workload.name for key in cells)]
+    print(f"CPU time a request, or memory, or time: the median, and its ratio to {ref}'s\n")
+    print_table(["workload", *names],
+                [[w.name, *(compared_text(w, name, cells, ref) for name in names)] for w in workloads])
+
+
 def headings(ref: str) -> list[str]:
     return ["workload", "proxy", "result", "CPU µs", f"÷ {ref}", "busy", "p50 ms", "p99 ms", f"÷ {ref}",
             "peak MiB", "captured", "errors", "noise", "TLS to the client"]
@@ -103,6 +130,7 @@ def print_tables(rows: list[dict], ref: str):
         print(machine + "\n")
     rows = [row for row in rows if "proxy" in row]
     cells = group([row for row in rows if "failed" not in row])
+    print_comparison(cells, ref)
     lines = [result_line(workload, name, cells, ref)
              for workload, name in product(WORKLOADS.values(), peers.PROXIES) if (name, workload.name) in cells]
     print_table(headings(ref), lines)
