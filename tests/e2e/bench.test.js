@@ -40,6 +40,7 @@ test('ratios are taken within a repetition, and goals told by their median', asy
     ''].join('\n'));
   const { code, stdout, stderr } = await run('python3', [BENCH, '--table', results]);
   assert.equal(code, 0, stderr);
+  assert.match(stdout, /^\| https-1k \| 44 µs \(1\.20\) \| 40 µs \(1\.00\) \|$/m);
   assert.match(stdout, /\| https-1k \| weir \| 22,727 \/s \| 44 \(36-95\) \| 1\.20 \| 100% \|.*\| 8\/9, 9\/9 \| \*\*3\*\* \|/);
   assert.match(stdout, /\| https-1k \| CPU a request ÷ haproxy \| 1\.20 \| 1\.10 \| 1\.90 \| 1 \| 1\.25 \| least \|/);
   assert.match(stdout, /\| https-1k \| p99 ÷ haproxy \| 1\.00 \| 1\.00 \| 1\.00 \| 1\.2 \| 1\.25 \| goal \|/);
