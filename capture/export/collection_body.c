@@ -77,7 +77,7 @@ static bool is_canonical_value(struct hidden *hidden, struct span value, struct 
 
     if (!decode_canonical(value, scratch))
         return false;
-    return secret != NULL ? span_eq(strbuf_span(scratch), secret->value)
+    return secret != NULL ? span_eq(strbuf_span(scratch), secret_value(secret))
                           : hidden_kind_of(hidden, value) == HIDDEN_NOTHING;
 }
 
@@ -378,6 +378,7 @@ static bool write_base64(void *self, struct span bytes, struct err *err)
 }
 
 struct masking {
+    const struct secrets *secrets;
     store_sink sink;
     void *self;
     bool has_secrets;
@@ -394,7 +395,7 @@ static bool mask_piece(void *self, const struct secret_piece *piece, struct err 
     masking->has_secrets = true;
     if (masking->sink == NULL)
         return true;
-    secrets_add_mask(&mask, piece);
+    secrets_add_mask(masking->secrets, piece, &mask);
     ok = masking->sink(masking->self, strbuf_span(&mask), err);
     strbuf_clear(&mask);
     return ok;
@@ -404,7 +405,7 @@ static bool mask_piece(void *self, const struct secret_piece *piece, struct err 
 static bool stream_masked(const struct body_plan *plan, struct export_job *job, store_sink sink, void *self,
                           bool *out_has_secrets, struct err *err)
 {
-    struct masking masking = { .sink = sink, .self = self };
+    struct masking masking = { .secrets = job->secrets, .sink = sink, .self = self };
 
     *out_has_secrets = false;
     if (job->secrets == NULL)

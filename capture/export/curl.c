@@ -423,7 +423,7 @@ static bool put_piece(void *self, const struct secret_piece *piece, struct err *
     } else if (memchr(piece->text.ptr, '\0', piece->text.len) == NULL) {
         shell_bytes_put_variable(to->bytes, secrets_variable(to->command->secrets, piece));
     } else {
-        secrets_add_mask(&mask, piece);
+        secrets_add_mask(to->command->secrets, piece, &mask);
         shell_bytes_put(to->bytes, strbuf_span(&mask));
         strbuf_clear(&mask);
     }

@@ -68,7 +68,7 @@ enum hidden_kind hidden_kind_of(struct hidden *hidden, struct span part)
             break;
         if (piece.secret == NULL)
             continue;
-        if (!span_eq(piece.text, piece.secret->value))
+        if (!span_eq(piece.text, secret_value(piece.secret)))
             return HIDDEN_ENCODED;
         kind = HIDDEN_RAW;
     }
@@ -104,7 +104,7 @@ void hidden_add(struct hidden *hidden, struct span part, void (*add)(struct strb
 
 void hidden_add_value(struct secrets *secrets, const struct secret *secret, struct strbuf *out)
 {
-    struct secret_piece piece = { .text = secret->value, .secret = secret, .form = SECRET_RAW };
+    struct secret_piece piece = { .text = secret_value(secret), .secret = secret, .form = SECRET_RAW };
 
     strbuf_printf(out, "{{%s}}", secrets_variable(secrets, &piece));
 }

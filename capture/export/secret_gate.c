@@ -17,11 +17,14 @@ struct gate {
 static bool refuse(void *self, uint64_t at, struct span spelled, size_t value, enum secret_form form)
 {
     struct gate *gate = self;
+    struct strbuf name = STRBUF_EMPTY;
 
     (void)spelled; /* nobody is told the secret itself */
-    return err_set(gate->err, ERR_LEAK,
-                   "%s would hold the secret %s (%s, at byte %" PRIu64 "): nothing is written", gate->what,
-                   secrets_of_match(gate->secrets, value)->name, secret_form_name(form), at);
+    secrets_add_name(gate->secrets, secrets_of_match(gate->secrets, value), &name);
+    err_set(gate->err, ERR_LEAK, "%s would hold the secret %s (%s, at byte %" PRIu64 "): nothing is written",
+            gate->what, strbuf_text(&name), secret_form_name(form), at);
+    strbuf_clear(&name);
+    return false;
 }
 
 bool secret_gate_pass(const struct secrets *secrets, FILE *file, const char *what, struct err *err)

@@ -24,9 +24,10 @@ enum sight {
 #define FRONT_BYTES 6
 
 struct secret_match {
-    const struct span *values; /* borrowed */
-    uint32_t *keys;            /* the values in the order of their bytes */
-    uint32_t *prefixes;        /* of each key the longest other one that it begins with; NO_KEY */
+    struct span (*value)(const void *self, size_t i);
+    const void *self;
+    uint32_t *keys;     /* indices of the values in the order of their bytes */
+    uint32_t *prefixes; /* of each key the longest other one that it begins with; NO_KEY */
     size_t count, longest;
     uint8_t *sights;
     unsigned sight_shift; /* of a 32-bit hash */
@@ -52,7 +53,7 @@ static uint8_t *sight_of(const struct secret_match *match, uint32_t four)
 
 static struct span key_at(const struct secret_match *match, size_t key)
 {
-    return match->values[match->keys[key]];
+    return match->value(match->self, match->keys[key]);
 }
 
 /* The bit of the first len bytes: SECRET_MATCH_MIN or FRONT_BYTES. */
@@ -72,15 +73,15 @@ static bool front_bit(const struct secret_match *match, const char *ptr, size_t 
 
 static int by_bytes(const void *a, const void *b, void *self)
 {
-    const struct span *values = self;
+    const struct secret_match *match = self;
     uint32_t i = *(const uint32_t *)a, j = *(const uint32_t *)b;
-    size_t shorter = values[i].len < values[j].len ? values[i].len : values[j].len;
-    int order = memcmp(values[i].ptr, values[j].ptr, shorter);
+    struct span x = match->value(match->self, i), y = match->value(match->self, j);
+    int order = memcmp(x.ptr, y.ptr, x.len < y.len ? x.len : y.len);
 
     if (order != 0)
         return order;
-    if (values[i].len != values[j].len)
-        return values[i].len < values[j].len ? -1 : 1;
+    if (x.len != y.len)
+        return x.len < y.len ? -1 : 1;
     return i < j ? -1 : i > j;
 }
 
@@ -88,9 +89,9 @@ static void sort_keys(struct secret_match *match)
 {
     size_t kept = 0;
 
-    qsort_r(match->keys, match->count, sizeof(*match->keys), by_bytes, (void *)match->values);
+    qsort_r(match->keys, match->count, sizeof(*match->keys), by_bytes, match);
     for (size_t i = 0; i < match->count; i++) {
-        struct span value = match->values[match->keys[i]];
+        struct span value = key_at(match, i);
         uint32_t prefix = kept != 0 ? (uint32_t)(kept - 1) : NO_KEY;
 
         if (kept != 0 && span_eq(key_at(match, kept - 1), value))
@@ -147,19 +148,19 @@ static void add_key(struct secret_match *match, struct span key)
     add_base64_sights(match, key, 4, SIGHT_BASE64_4);
 }
 
-struct secret_match *secret_match_new(const struct span *values, size_t count)
+struct secret_match *secret_match_new(struct span (*value)(const void *self, size_t i), const void *self,
+                                      uint32_t *which, size_t count)
 {
     struct secret_match *match = mem_new(struct secret_match);
     unsigned sight_bits = 14, front_bits = 13;
 
-    match->values = values;
-    match->keys = mem_array(uint32_t, count + 1);
+    match->value = value;
+    match->self = self;
+    match->keys = which;
+    match->count = count;
     match->prefixes = mem_array(uint32_t, count + 1);
-    for (size_t i = 0; i < count; i++)
-        if (values[i].len != 0)
-            match->keys[match->count++] = (uint32_t)i;
     sort_keys(match);
-    while (sight_bits < 24 && (size_t)1 << sight_bits < match->count * 64)
+    while (sight_bits < 23 && (size_t)1 << sight_bits < match->count * 64)
         sight_bits++;
     while (front_bits < 25 && (size_t)1 << front_bits < match->count * 32)
         front_bits++;

@@ -9,7 +9,7 @@
  * any value could begin there, in plain text or in base64. What is special in some spelling is decoded once:
  * mostly no value has the byte that it stands for so near its beginning. The few places that pass are decoded
  * as far as needed, asked a second table for six bytes, and looked up by binary search. Spellings need no
- * entries of their own, so a value costs 8 bytes here and what is left of the tables' 16 KiB to 20 MiB; an
+ * entries of their own, so a value costs 8 bytes here and up to 16 in the tables of 17 KiB to 12 MiB; an
  * automaton over all spellings of a thousand JWTs would not fit in memory. Text without matches takes about a
  * nanosecond a byte, and more with tens of thousands of values. The worst text for the worst values costs a
  * comparison with all of the longest value at each place.
@@ -32,9 +32,11 @@
 
 struct secret_match;
 
-/* values are borrowed and must outlive the result; each has SECRET_MATCH_MIN to SECRET_MATCH_MAX bytes, or
- * none: then it is not looked for. Of equal ones the first counts. */
-struct secret_match *secret_match_new(const struct span *values, size_t count);
+/* What is looked for: the values of count indices. which is the match's afterwards, to mem_free; value tells
+ * the same as long as it lives, of each SECRET_MATCH_MIN to SECRET_MATCH_MAX bytes. Of equal ones the first
+ * in the order of indices counts. */
+struct secret_match *secret_match_new(struct span (*value)(const void *self, size_t i), const void *self,
+                                      uint32_t *which, size_t count);
 void secret_match_free(struct secret_match *match); /* NULL is fine */
 
 struct secret_found {

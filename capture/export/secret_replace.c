@@ -145,10 +145,12 @@ bool secrets_are_in(const struct secrets *secrets, const struct secret_text *tex
     return has_any;
 }
 
-void secrets_add_mask(struct strbuf *out, const struct secret_piece *piece)
+void secrets_add_mask(const struct secrets *secrets, const struct secret_piece *piece, struct strbuf *out)
 {
-    strbuf_printf(out, piece->is_number ? "\"" SECRET_MASK_PREFIX "%s\"" : SECRET_MASK_PREFIX "%s",
-                  piece->secret->name);
+    strbuf_add_str(out, piece->is_number ? "\"" SECRET_MASK_PREFIX : SECRET_MASK_PREFIX);
+    secrets_add_name(secrets, piece->secret, out);
+    if (piece->is_number)
+        strbuf_add_char(out, '"');
 }
 
 struct replacing {
@@ -164,7 +166,7 @@ static void replace_piece(void *self, const struct secret_piece *piece)
     if (piece->secret == NULL)
         strbuf_add(replacing->out, piece->text);
     else if (replacing->style == SECRET_STYLE_MASK)
-        secrets_add_mask(replacing->out, piece);
+        secrets_add_mask(replacing->secrets, piece, replacing->out);
     else
         strbuf_printf(replacing->out, "{{%s}}", secrets_variable(replacing->secrets, piece));
 }

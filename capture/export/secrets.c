@@ -14,38 +14,35 @@
 
 #define MAX_NAME_BYTES 64
 
-struct entry {
-    struct secret secret;
-    char *base;   /* its name without a number; until they are sealed */
-    bool is_used; /* its variable was asked for */
+/* Values lie one behind the other in blocks, which stay where they are. */
+#define BLOCK_BYTES (64 * 1024)
+struct block {
+    struct block *next;
+    size_t used, cap;
+    char bytes[];
 };
 
 struct spelling {
     char *key; /* the index of the secret, then the text */
     size_t len;
-    char *name;
+    struct secret_name name;
     size_t secret;
     UT_hash_handle hh;
 };
 
-struct taken_name {
-    char *name;
-    unsigned next; /* the number that a name like it may get */
-    UT_hash_handle hh;
-};
-
 struct secrets {
-    struct entry *entries;
+    struct secret *list;
     size_t count, cap, bytes;
-    uint32_t *slots; /* of entries by value, open addressing; 0: free, else the index and 1 */
+    struct block *blocks;
+    uint32_t *slots; /* of list by value, open addressing; 0: free, else the index and 1 */
     size_t slot_cap;
     struct strbuf bodies; /* what is known of those of an exchange: four bits, by its number */
     struct secret_patterns *patterns;
     struct secret_match *match; /* NULL: not sealed */
-    struct span *searched;      /* values of entries that match looks for; else empty */
     struct spelling *spellings;
     size_t spelling_count;
-    struct taken_name *names;
+    struct secret_names *names;
+    struct strbuf shown; /* the name that secrets_variable gave last */
     struct name_marks literals;
     bool (*is_taken)(void *self, const char *name);
     void *is_taken_self;
@@ -55,6 +52,7 @@ struct secrets *secrets_new(void)
 {
     struct secrets *secrets = mem_new(struct secrets);
 
+    secrets->names = secret_names_new();
     name_marks_init(&secrets->literals);
     return secrets;
 }
@@ -62,31 +60,25 @@ struct secrets *secrets_new(void)
 void secrets_free(struct secrets *secrets)
 {
     struct spelling *spelling, *next_spelling;
-    struct taken_name *name, *next_name;
 
     if (secrets == NULL)
         return;
     HASH_ITER (hh, secrets->spellings, spelling, next_spelling) {
         HASH_DEL(secrets->spellings, spelling);
         mem_free(spelling->key);
-        mem_free(spelling->name);
         mem_free(spelling);
     }
-    HASH_ITER (hh, secrets->names, name, next_name) {
-        HASH_DEL(secrets->names, name);
-        mem_free(name->name);
-        mem_free(name);
+    while (secrets->blocks != NULL) {
+        struct block *next = secrets->blocks->next;
+        mem_free(secrets->blocks);
+        secrets->blocks = next;
     }
-    for (size_t i = 0; i < secrets->count; i++) {
-        mem_free((char *)secrets->entries[i].secret.name);
-        mem_free((char *)secrets->entries[i].secret.value.ptr);
-        mem_free(secrets->entries[i].base);
-    }
+    secret_names_free(secrets->names);
+    strbuf_clear(&secrets->shown);
     strbuf_clear(&secrets->bodies);
     secret_patterns_free(secrets->patterns);
     secret_match_free(secrets->match);
-    mem_free(secrets->searched);
-    mem_free(secrets->entries);
+    mem_free(secrets->list);
     mem_free(secrets->slots);
     name_marks_clear(&secrets->literals);
     mem_free(secrets);
@@ -99,27 +91,46 @@ bool secrets_load_patterns(struct secrets *secrets, const char *path, struct err
 
 /* --- by value ------------------------------------------------------------------------------------------ */
 
+static const char *keep(struct secrets *secrets, struct span value)
+{
+    struct block *block = secrets->blocks;
+
+    if (block == NULL || block->cap - block->used < value.len) {
+        size_t cap = value.len > BLOCK_BYTES ? value.len : BLOCK_BYTES;
+
+        block = mem_alloc(sizeof *block + cap);
+        block->next = secrets->blocks;
+        block->used = 0;
+        block->cap = cap;
+        secrets->blocks = block;
+    }
+    memcpy(block->bytes + block->used, value.ptr, value.len);
+    block->used += value.len;
+    secrets->bytes += value.len;
+    return block->bytes + block->used - value.len;
+}
+
 static uint32_t *slot_of(const struct secrets *secrets, struct span value)
 {
     size_t at = (size_t)XXH3_64bits(value.ptr, value.len) & (secrets->slot_cap - 1);
 
-    while (secrets->slots[at] != 0 && !span_eq(secrets->entries[secrets->slots[at] - 1].secret.value, value))
+    while (secrets->slots[at] != 0 && !span_eq(secret_value(&secrets->list[secrets->slots[at] - 1]), value))
         at = (at + 1) & (secrets->slot_cap - 1);
     return &secrets->slots[at];
 }
 
-static const struct entry *find_value(const struct secrets *secrets, struct span value)
+static struct secret *find_value(const struct secrets *secrets, struct span value)
 {
     uint32_t slot = secrets->count != 0 ? *slot_of(secrets, value) : 0;
 
-    return slot != 0 ? &secrets->entries[slot - 1] : NULL;
+    return slot != 0 ? &secrets->list[slot - 1] : NULL;
 }
 
 static void grow(struct secrets *secrets)
 {
     if (secrets->count == secrets->cap) {
         secrets->cap = secrets->cap != 0 ? secrets->cap * 2 : 64;
-        secrets->entries = mem_realloc(secrets->entries, secrets->cap * sizeof(*secrets->entries));
+        secrets->list = mem_realloc(secrets->list, secrets->cap * sizeof(*secrets->list));
     }
     if (secrets->count * 3 < secrets->slot_cap * 2)
         return;
@@ -127,7 +138,7 @@ static void grow(struct secrets *secrets)
     secrets->slot_cap = secrets->slot_cap != 0 ? secrets->slot_cap * 2 : 128;
     secrets->slots = mem_array(uint32_t, secrets->slot_cap);
     for (size_t i = 0; i < secrets->count; i++)
-        *slot_of(secrets, secrets->entries[i].secret.value) = (uint32_t)i + 1;
+        *slot_of(secrets, secret_value(&secrets->list[i])) = (uint32_t)i + 1;
 }
 
 /* --- bodies -------------------------------------------------------------------------------------------- */
@@ -211,13 +222,16 @@ static void add_label(struct strbuf *out, const struct record *record)
         out->len = MAX_NAME_BYTES / 2;
 }
 
-static char *base_name(const struct secret_text *text, struct span name)
+static uint32_t word_of(struct secrets *secrets, const struct secret_text *text, struct span name)
 {
     struct strbuf out = STRBUF_EMPTY;
+    uint32_t word;
 
     add_label(&out, text->record);
     add_camel(&out, name);
-    return strbuf_detach(&out);
+    word = secret_names_word(secrets->names, strbuf_span(&out));
+    strbuf_clear(&out);
+    return word;
 }
 
 /* What a leaf's secret is called after. */
@@ -230,51 +244,30 @@ static struct span leaf_word(const struct secret_leaf *leaf, enum secret_kind ki
                                   : SPAN("Authorization");
 }
 
-static bool is_name_free(const struct secrets *secrets, const char *name)
+static bool has_secret(const struct secrets *secrets, const char *name)
 {
-    struct taken_name *found;
-    struct secret_found in_it;
+    struct secret_found found;
 
-    HASH_FIND_STR(secrets->names, name, found);
-    return found == NULL && !name_marks_may_have(&secrets->literals, span_of(name)) &&
+    return secret_match_find(secrets->match, span_of(name), 0, &found);
+}
+
+static bool may_be_name(void *self, const char *name)
+{
+    const struct secrets *secrets = self;
+
+    return !name_marks_may_have(&secrets->literals, span_of(name)) &&
            (secrets->is_taken == NULL || !secrets->is_taken(secrets->is_taken_self, name)) &&
-           !secret_match_find(secrets->match, span_of(name), 0, &in_it);
+           !has_secret(secrets, name);
 }
 
-static struct taken_name *take_name(struct secrets *secrets, const char *name)
+/* A name that has a secret in it would tell it. What is left then is too short to have any. */
+static struct secret_name take_name(struct secrets *secrets, uint32_t word)
 {
-    struct taken_name *taken = mem_new(struct taken_name);
+    static const char *const others[] = { "secret", "s" };
 
-    taken->name = mem_strdup(name);
-    taken->next = 2;
-    HASH_ADD_KEYPTR(hh, secrets->names, taken->name, strlen(taken->name), taken);
-    return taken;
-}
-
-/* A name that has a secret in it would tell it. */
-static char *unique_name(struct secrets *secrets, const char *base)
-{
-    struct secret_found in_it;
-    struct taken_name *like;
-    char *name;
-
-    if (secret_match_find(secrets->match, span_of(base), 0, &in_it))
-        base = "secret";
-    HASH_FIND_STR(secrets->names, base, like);
-    if (like == NULL) {
-        bool is_free = is_name_free(secrets, base);
-
-        like = take_name(secrets, base);
-        if (is_free)
-            return mem_strdup(base);
-    }
-    name = mem_printf("%s_%u", base, like->next++);
-    while (!is_name_free(secrets, name)) {
-        mem_free(name);
-        name = mem_printf("%s_%u", base, like->next++);
-    }
-    take_name(secrets, name);
-    return name;
+    for (size_t i = 0; i < 2 && has_secret(secrets, secret_names_text(secrets->names, word)); i++)
+        word = secret_names_word(secrets->names, span_of(others[i]));
+    return secret_names_take(secrets->names, word);
 }
 
 /* --- collecting ---------------------------------------------------------------------------------------- */
@@ -291,31 +284,32 @@ static void add(struct collecting *collecting, struct span value, enum secret_ki
                 struct span word, bool is_whole_name)
 {
     struct secrets *secrets = collecting->secrets;
-    struct entry *entry = (struct entry *)find_value(secrets, value);
+    struct secret *secret = find_value(secrets, value);
 
     if (collecting->has_failed)
         return;
     is_everywhere = is_everywhere && value.len >= SECRET_MATCH_MIN && value.len <= SECRET_MATCH_MAX;
-    if (entry != NULL) {
-        entry->secret.is_everywhere |= is_everywhere;
+    if (secret != NULL) {
+        secret->is_everywhere |= is_everywhere;
         return;
     }
     if (secrets->count == SECRETS_MAX_COUNT || secrets->bytes + value.len > SECRETS_MAX_BYTES) {
         collecting->has_failed = true;
         err_set(collecting->err, ERR_LIMIT,
-                "more than %u different secrets, or %u MiB of them: take fewer exchanges by --filter, or "
-                "--secrets keep",
+                "more than %u different secrets, or %u MiB of them: export parts of the session by --filter "
+                "(for example one host, or a span of time), or everything as it is with --secrets keep",
                 SECRETS_MAX_COUNT, SECRETS_MAX_BYTES / (1024 * 1024));
         return;
     }
     grow(secrets);
-    entry = &secrets->entries[secrets->count];
-    *entry = (struct entry){ .secret = { .value = span_make(mem_spandup(value), value.len),
-                                         .kind = kind,
-                                         .is_everywhere = is_everywhere },
-                             .base = is_whole_name ? mem_spandup(word) : base_name(collecting->text, word) };
+    secrets->list[secrets->count] =
+        (struct secret){ .ptr = keep(secrets, value),
+                         .len = (uint32_t)value.len,
+                         .kind = (uint8_t)kind,
+                         .is_everywhere = is_everywhere,
+                         .name.word = is_whole_name ? secret_names_word(secrets->names, word)
+                                                    : word_of(secrets, collecting->text, word) };
     *slot_of(secrets, value) = (uint32_t)++secrets->count;
-    secrets->bytes += value.len;
 }
 
 static void look_at(struct collecting *collecting, struct span text)
@@ -448,22 +442,30 @@ bool secrets_collect(struct secrets *secrets, const struct export_source *source
     }
 }
 
+static struct span value_at(const void *self, size_t i)
+{
+    return secret_value(&((const struct secrets *)self)->list[i]);
+}
+
 void secrets_seal(struct secrets *secrets, bool (*is_taken)(void *self, const char *name), void *self)
 {
-    secrets->searched = mem_array(struct span, secrets->count + 1);
+    uint32_t *which = mem_array(uint32_t, secrets->count + 1);
+    size_t count = 0;
+
     for (size_t i = 0; i < secrets->count; i++)
-        if (secrets->entries[i].secret.is_everywhere)
-            secrets->searched[i] = secrets->entries[i].secret.value;
-    secrets->match = secret_match_new(secrets->searched, secrets->count);
+        if (secrets->list[i].is_everywhere)
+            which[count++] = (uint32_t)i;
+    secrets->match = secret_match_new(value_at, secrets, which, count);
     secrets->is_taken = is_taken;
     secrets->is_taken_self = self;
-    for (size_t i = 0; i < secrets->count; i++) {
-        struct entry *entry = &secrets->entries[i];
+    secret_names_set_judge(secrets->names, may_be_name, secrets);
+    for (size_t i = 0; i < secrets->count; i++)
+        secrets->list[i].name = take_name(secrets, secrets->list[i].name.word);
+}
 
-        entry->secret.name = unique_name(secrets, entry->base);
-        mem_free(entry->base);
-        entry->base = NULL;
-    }
+void secrets_add_name(const struct secrets *secrets, const struct secret *secret, struct strbuf *out)
+{
+    secret_names_add(secrets->names, secret->name, out);
 }
 
 size_t secrets_count(const struct secrets *secrets)
@@ -473,7 +475,7 @@ size_t secrets_count(const struct secrets *secrets)
 
 const struct secret *secrets_at(const struct secrets *secrets, size_t i)
 {
-    return &secrets->entries[i].secret;
+    return &secrets->list[i];
 }
 
 const struct secret_match *secrets_match(const struct secrets *secrets)
@@ -483,53 +485,61 @@ const struct secret_match *secrets_match(const struct secrets *secrets)
 
 const struct secret *secrets_of_match(const struct secrets *secrets, size_t value)
 {
-    return &secrets->entries[value].secret;
+    return &secrets->list[value];
 }
 
 const struct secret *secrets_find(const struct secrets *secrets, struct span value)
 {
-    const struct entry *entry = find_value(secrets, value);
-
-    return entry != NULL ? &entry->secret : NULL;
+    return find_value(secrets, value);
 }
 
 /* --- variables ----------------------------------------------------------------------------------------- */
 
-static size_t index_of(const struct secrets *secrets, const struct secret *secret)
+static struct spelling *add_spelling(struct secrets *secrets, const struct secret_piece *piece, size_t i,
+                                     struct span key)
 {
-    return (size_t)((const struct entry *)(const void *)secret - secrets->entries);
+    struct spelling *spelling = mem_new(struct spelling);
+    struct strbuf word = STRBUF_EMPTY;
+
+    spelling->len = key.len;
+    spelling->key = mem_spandup(key);
+    spelling->secret = i;
+    secrets_add_name(secrets, piece->secret, &word);
+    strbuf_printf(&word, "_%s", secret_form_name(piece->form));
+    spelling->name = take_name(secrets, secret_names_word(secrets->names, strbuf_span(&word)));
+    strbuf_clear(&word);
+    HASH_ADD_KEYPTR(hh, secrets->spellings, spelling->key, spelling->len, spelling);
+    secrets->spelling_count++;
+    return spelling;
+}
+
+/* NULL: there are too many. */
+static const struct spelling *take_spelling(struct secrets *secrets, const struct secret_piece *piece,
+                                            size_t i)
+{
+    struct strbuf key = STRBUF_EMPTY;
+    struct spelling *spelling;
+
+    strbuf_printf(&key, "%zu ", i);
+    strbuf_add(&key, piece->text);
+    HASH_FIND(hh, secrets->spellings, strbuf_text(&key), key.len, spelling);
+    if (spelling == NULL && secrets->spelling_count < SECRETS_MAX_SPELLINGS)
+        spelling = add_spelling(secrets, piece, i, strbuf_span(&key));
+    strbuf_clear(&key);
+    return spelling;
 }
 
 const char *secrets_variable(struct secrets *secrets, const struct secret_piece *piece)
 {
-    size_t i = index_of(secrets, piece->secret);
-    struct strbuf key = STRBUF_EMPTY;
-    struct spelling *spelling;
-    char *base;
+    size_t i = (size_t)(piece->secret - secrets->list);
+    const struct spelling *spelling =
+        span_eq(piece->text, secret_value(piece->secret)) ? NULL : take_spelling(secrets, piece, i);
 
-    if (span_eq(piece->text, piece->secret->value)) {
-        secrets->entries[i].is_used = true;
-        return piece->secret->name;
-    }
-    strbuf_printf(&key, "%zu ", i);
-    strbuf_add(&key, piece->text);
-    HASH_FIND(hh, secrets->spellings, strbuf_text(&key), key.len, spelling);
-    if (spelling == NULL && secrets->spelling_count < SECRETS_MAX_SPELLINGS) {
-        spelling = mem_new(struct spelling);
-        spelling->len = key.len;
-        spelling->key = strbuf_detach(&key);
-        spelling->secret = i;
-        base = mem_printf("%s_%s", piece->secret->name, secret_form_name(piece->form));
-        spelling->name = unique_name(secrets, base);
-        mem_free(base);
-        HASH_ADD_KEYPTR(hh, secrets->spellings, spelling->key, spelling->len, spelling);
-        secrets->spelling_count++;
-    }
-    strbuf_clear(&key);
-    if (spelling != NULL)
-        return spelling->name;
-    secrets->entries[i].is_used = true;
-    return piece->secret->name;
+    secrets->list[i].is_used = secrets->list[i].is_used || spelling == NULL;
+    strbuf_reset(&secrets->shown);
+    secret_names_add(secrets->names, spelling != NULL ? spelling->name : piece->secret->name,
+                     &secrets->shown);
+    return strbuf_text(&secrets->shown);
 }
 
 void secrets_each_variable(const struct secrets *secrets, bool only_used,
@@ -537,15 +547,25 @@ void secrets_each_variable(const struct secrets *secrets, bool only_used,
                                         const struct secret *secret),
                            void *self)
 {
-    for (size_t i = 0; i < secrets->count; i++)
-        if (!only_used || secrets->entries[i].is_used)
-            each(self, secrets->entries[i].secret.name, secrets->entries[i].secret.value,
-                 &secrets->entries[i].secret);
+    struct strbuf name = STRBUF_EMPTY;
+
+    for (size_t i = 0; i < secrets->count; i++) {
+        const struct secret *secret = &secrets->list[i];
+
+        if (only_used && !secret->is_used)
+            continue;
+        strbuf_reset(&name);
+        secrets_add_name(secrets, secret, &name);
+        each(self, strbuf_text(&name), secret_value(secret), secret);
+    }
     for (const struct spelling *spelling = secrets->spellings; spelling != NULL;
          spelling = spelling->hh.next) {
         struct span key = span_make(spelling->key, spelling->len);
 
-        each(self, spelling->name, span_from(key, span_find(key, ' ') + 1),
-             &secrets->entries[spelling->secret].secret);
+        strbuf_reset(&name);
+        secret_names_add(secrets->names, spelling->name, &name);
+        each(self, strbuf_text(&name), span_from(key, span_find(key, ' ') + 1),
+             &secrets->list[spelling->secret]);
     }
+    strbuf_clear(&name);
 }

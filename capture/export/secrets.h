@@ -9,7 +9,7 @@
  * What is looked at: all of heads and query; of a body, decoded, and of each message, the first
  * SECRETS_MAX_TEXT bytes. Beyond them known values are still found, but no new ones.
  *
- * Memory: half a byte an exchange. Values are kept, at most SECRETS_MAX_BYTES of them, and about 300 bytes a
+ * Memory: half a byte an exchange. Values are kept, at most SECRETS_MAX_BYTES of them, and 40 to 60 bytes a
  * secret for at most SECRETS_MAX_COUNT; a session with more fails with ERR_LIMIT, since half a list would be
  * a leak. Values over SECRET_MATCH_MAX are secrets in their places only. One thread. */
 #ifndef WEIR_CAPTURE_EXPORT_SECRETS_H
@@ -19,22 +19,30 @@
 #include <stddef.h>
 
 #include "capture/export/secret_match.h"
+#include "capture/export/secret_names.h"
 #include "capture/export/secret_rules.h"
 #include "capture/export/secret_text.h"
 #include "capture/export/source.h"
 #include "proxy/base/err.h"
 #include "proxy/base/strbuf.h"
 
-#define SECRETS_MAX_COUNT 150000
-#define SECRETS_MAX_BYTES (16u * 1024 * 1024)
+#define SECRETS_MAX_COUNT 1200000
+#define SECRETS_MAX_BYTES (36u * 1024 * 1024)
 #define SECRETS_MAX_TEXT  (4u * 1024 * 1024)
 
-struct secret {
-    const char *name;
-    struct span value;
-    enum secret_kind kind;
+struct secret { /* small: there may be a million */
+    const char *ptr;
+    uint32_t len;
+    struct secret_name name;
+    uint8_t kind;       /* enum secret_kind */
     bool is_everywhere; /* if not: only in the places that name it */
+    bool is_used;       /* its variable was asked for */
 };
+
+static inline struct span secret_value(const struct secret *secret)
+{
+    return span_make(secret->ptr, secret->len);
+}
 
 struct secrets;
 struct secrets *secrets_new(void);
@@ -58,6 +66,8 @@ bool secrets_may_have_places(const struct secrets *secrets, const struct secret_
 void secrets_seal(struct secrets *secrets, bool (*is_taken)(void *self, const char *name), void *self);
 
 size_t secrets_count(const struct secrets *secrets);
+/* Its name, appended; after secrets_seal. */
+void secrets_add_name(const struct secrets *secrets, const struct secret *secret, struct strbuf *out);
 const struct secret *secrets_at(const struct secrets *secrets, size_t i); /* in the order of first sight */
 /* Of those that are secrets everywhere; borrowed. Its indices are for secrets_of_match. */
 const struct secret_match *secrets_match(const struct secrets *secrets);
@@ -98,11 +108,12 @@ enum secret_style { SECRET_STYLE_MASK, SECRET_STYLE_VARIABLE /* {{apiShopBearer}
 void secrets_replace(struct secrets *secrets, const struct secret_text *text, enum secret_style style,
                      struct strbuf *out);
 
-void secrets_add_mask(struct strbuf *out, const struct secret_piece *piece);
+void secrets_add_mask(const struct secrets *secrets, const struct secret_piece *piece, struct strbuf *out);
 
 /* The variable that holds exactly the text of that piece: the secret's own name where it stands as it is,
- * "apiShopPassword_percent" and the like for another spelling (then "_2": two may differ). Borrowed while
- * secrets is. Spellings beyond SECRETS_MAX_SPELLINGS share the secret's own name, whose value is not theirs.
+ * "apiShopPassword_percent" and the like for another spelling (then "_2": two may differ). Borrowed until
+ * the next call. Spellings beyond SECRETS_MAX_SPELLINGS share the secret's own name, whose value is not
+ * theirs.
  */
 #define SECRETS_MAX_SPELLINGS 10000
 const char *secrets_variable(struct secrets *secrets, const struct secret_piece *piece);

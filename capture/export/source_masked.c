@@ -119,6 +119,7 @@ static bool plan_body(struct source_masked *self, struct shown *shown, enum http
 }
 
 struct writing {
+    const struct secrets *secrets;
     store_sink sink;
     void *sink_self;
 };
@@ -131,7 +132,7 @@ static bool write_piece(void *self, const struct secret_piece *piece, struct err
 
     if (piece->secret == NULL)
         return writing->sink(writing->sink_self, piece->text, err);
-    secrets_add_mask(&mask, piece);
+    secrets_add_mask(writing->secrets, piece, &mask);
     ok = writing->sink(writing->sink_self, strbuf_span(&mask), err);
     strbuf_clear(&mask);
     return ok;
@@ -154,7 +155,7 @@ static bool masked_body_read(void *of, int64_t body, store_sink sink, void *sink
     struct source_masked *self = of;
     const struct shown *shown = shown_of_body(self, body);
     const struct record_fields *headers = &as_it_is;
-    struct writing writing = { sink, sink_self };
+    struct writing writing = { self->secrets, sink, sink_self };
     enum http_role direction;
     struct secret_text front;
     struct content content;

@@ -1,11 +1,12 @@
 /* generate: makes a session of a wanted size in a store, the same one each time, for measuring exports.
  *
- *   bench_generate STORE --exchanges N --body-bytes B
+ *   bench_generate STORE --exchanges N --body-bytes B [--token-exchanges T]
  *
  * N exchanges of a browser with a shop of a few hosts, all of a session named after its size. B: bytes of
  * all responses' bodies together; each is between half of an even share and one and a half of it. Three in
  * four are JSON, one in eight is HTML, one in eight an image; one request in five posts JSON. Each request
- * has a browser's header fields, a session's cookie and a token, which changes every 1,000 exchanges. */
+ * has a browser's header fields, a session's cookie and a token, which changes every T exchanges,
+ * 1,000 if not said otherwise. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -14,11 +15,10 @@
 #include "proxy/base/mem.h"
 #include "proxy/http/message.h"
 
-#define STARTED_US  1795292040000000u
-#define STEP_US     20000u
-#define BATCH       500
-#define TOKEN_LASTS 1000
-#define THINGS      5000
+#define STARTED_US 1795292040000000u
+#define STEP_US    20000u
+#define BATCH      500
+#define THINGS     5000
 
 static const char *const hosts[] = { "shop.test", "api.shop.test", "img.shop.test", "cdn.test",
                                      "track.test" };
@@ -27,7 +27,7 @@ static const char *const hosts[] = { "shop.test", "api.shop.test", "img.shop.tes
 struct generator {
     struct store *store;
     int64_t session;
-    uint64_t exchanges, body_bytes;
+    uint64_t exchanges, body_bytes, token_exchanges;
     uint64_t random;
     struct strbuf path, query, request_headers, response_headers, request_body, response_body;
 };
@@ -82,13 +82,24 @@ static void make_image(struct generator *generator, struct strbuf *out, uint64_t
 
 enum kind { KIND_JSON, KIND_HTML, KIND_IMAGE };
 
+/* Tokens have nothing in common but what they look like. */
+static void make_token(const struct generator *generator, uint32_t seq, char out[40])
+{
+    uint64_t x = (seq / generator->token_exchanges + 1) * 0x9e3779b97f4a7c15u;
+    uint64_t y = (x ^ x >> 29) * 0xbf58476d1ce4e5b9u;
+
+    snprintf(out, 40, "eyJ%016llx%016llx", (unsigned long long)y, (unsigned long long)x);
+}
+
 static void make_request(struct generator *generator, uint32_t seq, const char *host, enum kind kind,
                          bool is_post)
 {
     static const char *const folders[] = { "/api/v1/things", "/things", "/images" };
     static const char *const dests[] = { "empty", "document", "image" };
     unsigned thing = (unsigned)(next_random(generator) % THINGS);
+    char token[40];
 
+    make_token(generator, seq, token);
     strbuf_reset(&generator->path);
     strbuf_reset(&generator->query);
     strbuf_reset(&generator->request_headers);
@@ -106,9 +117,8 @@ static void make_request(struct generator *generator, uint32_t seq, const char *
                   "[[\"Host\",\"%s\"],[\"User-Agent\",\"Mozilla/5.0 (X11; Linux x86_64) Bench/1.0\"],"
                   "[\"Accept\",\"*/*\"],[\"Accept-Language\",\"en\"],[\"Accept-Encoding\",\"gzip, br\"],"
                   "[\"Referer\",\"https://shop.test/things/%u\"],[\"Sec-Fetch-Dest\",\"%s\"],"
-                  "[\"Cookie\",\"sid=%016llx; theme=dark\"],[\"Authorization\",\"Bearer eyJ%032llx\"]%s]",
-                  host, thing, dests[kind], 0x9e3779b97f4a7c15ull,
-                  (seq / TOKEN_LASTS + 1) * 0x9e3779b97f4a7c15ull,
+                  "[\"Cookie\",\"sid=%016llx; theme=dark\"],[\"Authorization\",\"Bearer %s\"]%s]",
+                  host, thing, dests[kind], 0x9e3779b97f4a7c15ull, token,
                   is_post ? ",[\"Content-Type\",\"application/json\"]" : "");
 }
 
@@ -259,23 +269,25 @@ static bool generate(struct generator *generator, struct err *err)
 static bool read_arguments(int count, char **arguments, struct generator *generator)
 {
     for (int i = 2; i + 1 < count; i += 2) {
-        uint64_t *to = strcmp(arguments[i], "--exchanges") == 0    ? &generator->exchanges
-                       : strcmp(arguments[i], "--body-bytes") == 0 ? &generator->body_bytes
-                                                                   : NULL;
+        uint64_t *to = strcmp(arguments[i], "--exchanges") == 0         ? &generator->exchanges
+                       : strcmp(arguments[i], "--body-bytes") == 0      ? &generator->body_bytes
+                       : strcmp(arguments[i], "--token-exchanges") == 0 ? &generator->token_exchanges
+                                                                        : NULL;
         if (to == NULL || !span_u64(span_of(arguments[i + 1]), to))
             return false;
     }
-    return count == 6 && generator->exchanges != 0 && generator->exchanges <= UINT32_MAX;
+    return count >= 6 && count % 2 == 0 && generator->exchanges != 0 && generator->exchanges <= UINT32_MAX &&
+           generator->token_exchanges != 0;
 }
 
 int main(int count, char **arguments)
 {
-    struct generator generator = { .random = 0x2545f4914f6cdd1d };
+    struct generator generator = { .random = 0x2545f4914f6cdd1d, .token_exchanges = 1000 };
     struct err err;
     bool ok;
 
     if (!read_arguments(count, arguments, &generator)) {
-        fputs("usage: bench_generate STORE --exchanges N --body-bytes B\n", stderr);
+        fputs("usage: bench_generate STORE --exchanges N --body-bytes B [--token-exchanges T]\n", stderr);
         return 2;
     }
     ok = store_open(arguments[1], STORE_WRITE, &generator.store, &err) && generate(&generator, &err);

@@ -24,7 +24,7 @@ static void check_piece(void *self, const struct secret_piece *piece)
         const struct secret *secret = secrets_at(checking->secrets, i);
 
         if (secret->is_everywhere &&
-            memmem(piece->text.ptr, piece->text.len, secret->value.ptr, secret->value.len) != NULL)
+            memmem(piece->text.ptr, piece->text.len, secret->ptr, secret->len) != NULL)
             abort();
     }
 }

@@ -10,11 +10,25 @@
 #include "proxy/base/mem.h"
 #include "proxy/base/strbuf.h"
 
+static struct span value_at(const void *self, size_t i)
+{
+    return ((const struct span *)self)[i];
+}
+
+static struct secret_match *match_of(const struct span *values, size_t count)
+{
+    uint32_t *which = mem_array(uint32_t, count + 1);
+
+    for (size_t i = 0; i < count; i++)
+        which[i] = (uint32_t)i;
+    return secret_match_new(value_at, values, which, count);
+}
+
 /* Whether text has exactly one value in it, at..at+len, in that form. */
 static void expect(const char *value, struct span text, const char *spelled, enum secret_form form)
 {
     struct span values[] = { span_of(value) };
-    struct secret_match *match = secret_match_new(values, 1);
+    struct secret_match *match = match_of(values, 1);
     struct secret_found found;
 
     if (spelled == NULL) {
@@ -61,7 +75,7 @@ static void base64_is_found_at_every_alignment(void **state)
 {
     static const char value[] = "s3cret?>~value";
     struct span values[] = { span_of(value) };
-    struct secret_match *match = secret_match_new(values, 1);
+    struct secret_match *match = match_of(values, 1);
 
     (void)state;
     for (size_t before = 0; before < 7; before++) {
@@ -155,7 +169,7 @@ static void no_place_is_passed_over(void **state)
                 strbuf_add_char(&text, value[i]);
         }
         strbuf_add_str(&text, "xyz");
-        match = secret_match_new(values, 1);
+        match = match_of(values, 1);
         if (!secret_match_find(match, strbuf_span(&text), 0, &found) || found.at > put)
             fail_msg("round %u: %.*s is not found in %s", round, SPAN_ARG(values[0]), strbuf_text(&text));
         secret_match_free(match);
@@ -167,7 +181,7 @@ static void the_leftmost_and_then_the_longest_is_found(void **state)
 {
     struct span values[] = { SPAN("abcd"), SPAN("abcdefgh"), SPAN("abcdefghij klm"), SPAN("efgh1234"),
                              SPAN("abcd") };
-    struct secret_match *match = secret_match_new(values, 5);
+    struct secret_match *match = match_of(values, 5);
     struct secret_found found;
 
     (void)state;
@@ -210,7 +224,7 @@ static void pieces_give_what_the_whole_gives(void **state)
 {
     static const struct secret_scan_events events = { on_text, on_found };
     struct span values[] = { SPAN("tok-1234567890"), SPAN("pass word!") };
-    struct secret_match *match = secret_match_new(values, 2);
+    struct secret_match *match = match_of(values, 2);
     struct strbuf whole = STRBUF_EMPTY;
 
     (void)state;
@@ -240,7 +254,7 @@ static void pieces_give_what_the_whole_gives(void **state)
 
 static void no_values_are_nowhere(void **state)
 {
-    struct secret_match *match = secret_match_new(NULL, 0);
+    struct secret_match *match = match_of(NULL, 0);
     struct secret_found found;
 
     (void)state;

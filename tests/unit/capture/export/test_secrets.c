@@ -345,14 +345,19 @@ static void names_are_unique_and_keep_clear_of_others(void **state)
         .text = SPAN("{\"token\":\"abc-123-X\",\"Token\":\"def-456-Y\",\"a\":{\"token\":"
                      "\"abc-123-X\"},\"x_token\":\"has weirOtp99 in\",\"otp\":\"weirOtp99\"}")
     };
+    struct strbuf name = STRBUF_EMPTY;
     struct err err;
 
     (void)state;
     assert_true(secrets_add_text(secrets, &text, &err));
     secrets_seal(secrets, is_first_taken, NULL);
     assert_int_equal(secrets_count(secrets), 4);
-    assert_string_equal(secrets_at(secrets, 0)->name, "weirToken_2");
-    assert_string_equal(secrets_at(secrets, 1)->name, "weirToken_3");
+    secrets_add_name(secrets, secrets_at(secrets, 0), &name);
+    assert_string_equal(strbuf_text(&name), "weirToken_2");
+    strbuf_reset(&name);
+    secrets_add_name(secrets, secrets_at(secrets, 1), &name);
+    assert_string_equal(strbuf_text(&name), "weirToken_3");
+    strbuf_clear(&name);
     secrets_free(secrets);
 }
 
@@ -435,6 +440,64 @@ static void patterns_of_a_person_are_secrets_everywhere(void **state)
     unlink(wrong);
     mem_free(path);
     mem_free(wrong);
+}
+
+/* Half a list would be a leak. */
+static void too_many_secrets_are_an_error_that_says_what_to_do(void **state)
+{
+    struct secrets *secrets = secrets_new();
+    struct strbuf json = STRBUF_EMPTY;
+    struct secret_text text = { .kind = SECRET_TEXT_JSON };
+    struct err err;
+    unsigned added = 0;
+    bool ok = true;
+
+    (void)state;
+    for (; ok && added <= SECRETS_MAX_BYTES / (1024 * 1024); added++) {
+        strbuf_reset(&json);
+        strbuf_printf(&json, "{\"password\":\"%u", added);
+        while (json.len < 1024 * 1024)
+            strbuf_add(&json, SPAN("abcdefghijklmnopqrstuvwxyz012345"));
+        strbuf_add_str(&json, "\"}");
+        text.text = strbuf_span(&json);
+        ok = secrets_add_text(secrets, &text, &err);
+    }
+    assert_false(ok);
+    assert_int_equal(err.code, ERR_LIMIT);
+    assert_non_null(strstr(err.text, "--filter"));
+    assert_non_null(strstr(err.text, "--secrets keep"));
+    strbuf_clear(&json);
+    secrets_free(secrets);
+}
+
+static void many_sessions_of_one_name_are_told_apart(void **state)
+{
+    enum { COUNT = 100000 };
+    struct secrets *secrets = secrets_new();
+    struct strbuf out = STRBUF_EMPTY;
+    char value[40], name[40];
+    struct secret_text text = { .kind = SECRET_TEXT_FIELD, .name = SPAN("X-Auth-Token") };
+    struct err err;
+
+    (void)state;
+    for (uint64_t i = 0; i < COUNT; i++) {
+        snprintf(value, sizeof value, "t-%016llx", (unsigned long long)((i + 1) * 0x9e3779b97f4a7c15u));
+        text.text = span_of(value);
+        assert_true(secrets_add_text(secrets, &text, &err));
+    }
+    secrets_seal(secrets, NULL, NULL);
+    assert_int_equal(secrets_count(secrets), COUNT);
+    text.kind = SECRET_TEXT_PLAIN;
+    for (uint64_t i = 1; i < COUNT; i += 997) {
+        snprintf(value, sizeof value, "t-%016llx", (unsigned long long)((i + 1) * 0x9e3779b97f4a7c15u));
+        snprintf(name, sizeof name, "REDACTED_weirAuthToken_%u", (unsigned)i + 1);
+        text.text = span_of(value);
+        strbuf_reset(&out);
+        secrets_replace(secrets, &text, SECRET_STYLE_MASK, &out);
+        assert_string_equal(strbuf_text(&out), name);
+    }
+    strbuf_clear(&out);
+    secrets_free(secrets);
 }
 
 /* --- the gate ------------------------------------------------------------------------------------------ */
@@ -560,6 +623,8 @@ int main(void)
         cmocka_unit_test(a_name_that_stands_in_the_traffic_as_a_token_is_nobodys),
         cmocka_unit_test(each_spelling_is_a_variable_of_exactly_that_text),
         cmocka_unit_test(patterns_of_a_person_are_secrets_everywhere),
+        cmocka_unit_test(too_many_secrets_are_an_error_that_says_what_to_do),
+        cmocka_unit_test(many_sessions_of_one_name_are_told_apart),
         cmocka_unit_test(the_gate_names_the_place_and_never_the_value),
         cmocka_unit_test(a_file_that_would_leak_is_not_there),
         cmocka_unit_test(a_script_puts_its_values_back_into_binary_bodies),
