@@ -333,6 +333,7 @@ static const struct type_name type_names[] = {
     { "text", "text/*" },
     { "form", "application/x-www-form-urlencoded multipart/form-data" },
     { "multipart", "multipart/*" },
+    { "grpc", "application/grpc*" },
 };
 
 static bool parse_type(struct parse *parse)
@@ -461,7 +462,8 @@ static const struct is_name {
     { "websocket", IS_WEBSOCKET, "upgrade", "websocket" },
     { "grpc", IS_GRPC, "content-type", "application/grpc" },
     { "sse", IS_SSE, "content-type", "text/event-stream" },
-    { "pinned", IS_PINNED, NULL, NULL },
+    { "sealed", IS_SEALED, NULL, NULL },
+    { "pinned", IS_SEALED, NULL, NULL }, /* which is why, most of the time */
     { "redirect", IS_REDIRECT, NULL, NULL },
     { "preflight", IS_PREFLIGHT, "access-control-request-method", NULL },
     { "cached", IS_CACHED, "age", NULL },

@@ -14,9 +14,9 @@
  *     method   POST             the whole method, ignoring case
  *     status   404 4xx >=400    the final response's; without one no value is right; also 200-299
  *     type     json             the media type of either body, in lower case: json html xml js css image
- *                               font audio video media text form multipart, or a whole one as
+ *                               font audio video media text form multipart grpc, or a whole one as
  *                               image/svg+xml, with stars; json and xml take +json and +xml, media is
- *                               audio, video and playlists
+ *                               audio, video and playlists, grpc also gRPC-Web
  *     scheme   https            http https, or of tunnels tcp tls
  *     version  1.1              the request's: 1 1.0 1.1 2, also as HTTP/1.1 and h2
  *     size     >10k <=1.5m      bytes of the response's body as they passed; k, m, g are powers of 1024;
@@ -24,14 +24,14 @@
  *     time     >500ms <=1.5s    from the first byte of the request to the end; us, ms, s, m; a bare
  *                               number is ms
  *     cookie   name name=value  sent or set: the whole name, ignoring case, and the whole value
- *     header   name name=text   in either head: the whole name, a part of the value, both ignoring case;
- *                               name:text is the same
+ *     header   name name=text   in either head, or its trailers: the whole name, a part of the value, both
+ *                               ignoring case; name:text is the same
  *     body     text             a part of either body, decoded, ignoring case; here stars are stars
  *     error    text *           a part of the error, ignoring case; *: any
  *     is       websocket        asked for, by Upgrade or an extended CONNECT; also: grpc, sse (by their
  *                               Content-Type), redirect (301 302 303 307 308), preflight (of CORS), cached
- *                               (304, or an Age: RFC 9111 §5.1), tunnel, pinned (TLS that stayed
- *                               sealed), aborted, error (an error, or aborted)
+ *                               (304, or an Age: RFC 9111 §5.1), tunnel, sealed (TLS that passed
+ *                               unopened; pinned is the same), aborted, error (an error, or aborted)
  *
  * re:/.../ and re:/.../i are PCRE2 regular expressions, found anywhere: alone in the URL, or as the value of
  * host, path, url, method, type, body, error, cookie and header (there of "name=value", "name: value", and
@@ -69,11 +69,14 @@ struct filter_subject {
     const struct tap_exchange *exchange;
     const struct http_head *request;        /* NULL: a tunnel without a CONNECT */
     const struct http_head *response;       /* NULL: not there yet; an interim one counts as none */
+    const struct headers *trailers[2];      /* by enum http_role; NULL: none, or not there yet */
     bool is_done;                           /* sizes, times, error are final */
     bool has_failed;                        /* aborted; meaningful when is_done */
     uint64_t request_bytes, response_bytes; /* bodies, so far; final when is_done */
 };
-/* With is_done the answer is NOT_YET only when the filter looks into bodies: then only the store can tell. */
+/* With is_done the answer is NOT_YET only when the filter looks into bodies: then only the store can tell.
+ * Trailers are waited for where a Trailer field or gRPC announces them (RFC 9110 §6.6.2): others come too
+ * late for who goes without an exchange at the first no. */
 enum filter_answer filter_match(const struct filter *filter, const struct filter_subject *subject);
 
 /* For the store: an SQL condition over table exchange with '?' for each value; it may stand next to others.

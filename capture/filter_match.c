@@ -75,15 +75,20 @@ static enum filter_answer match_host(const struct match *match, const struct ter
 
 typedef bool (*field_test_fn)(const struct field_test *test, struct span name, struct span value);
 
-static bool any_field(const struct http_head *head, const struct term_value *value, field_test_fn is_meant)
+static bool any_of(const struct headers *headers, const struct term_value *value, field_test_fn is_meant)
 {
     const struct field_test test = { value->name, value->pattern };
 
-    for (size_t i = 0; head != NULL && i < head->headers.count; i++) {
-        if (is_meant(&test, headers_name(&head->headers, i), headers_value(&head->headers, i)))
+    for (size_t i = 0; headers != NULL && i < headers->count; i++) {
+        if (is_meant(&test, headers_name(headers, i), headers_value(headers, i)))
             return true;
     }
     return false;
+}
+
+static bool any_field(const struct http_head *head, const struct term_value *value, field_test_fn is_meant)
+{
+    return head != NULL && any_of(&head->headers, value, is_meant);
 }
 
 static enum filter_answer match_fields(const struct match *match, const struct term_value *value,
@@ -92,6 +97,30 @@ static enum filter_answer match_fields(const struct match *match, const struct t
     if (any_field(match->subject->request, value, is_meant) || any_field(match->response, value, is_meant))
         return FILTER_YES;
     return match->response != NULL ? FILTER_NO : unknown(match);
+}
+
+/* gRPC's status is in trailers, which no field announces. */
+static bool announces_trailers(const struct http_head *head)
+{
+    struct span value;
+
+    return head != NULL && (headers_find(&head->headers, SPAN("Trailer"), &value) ||
+                            (headers_find(&head->headers, SPAN("Content-Type"), &value) &&
+                             span_istarts(value, SPAN("application/grpc"))));
+}
+
+static enum filter_answer match_header(const struct match *match, const struct term_value *value)
+{
+    const struct filter_subject *subject = match->subject;
+    enum filter_answer answer = match_fields(match, value, field_test_header);
+
+    if (answer == FILTER_YES || any_of(subject->trailers[HTTP_REQUEST], value, field_test_header) ||
+        any_of(subject->trailers[HTTP_RESPONSE], value, field_test_header))
+        return FILTER_YES;
+    return answer == FILTER_NO &&
+                   (announces_trailers(subject->request) || announces_trailers(match->response))
+               ? unknown(match)
+               : answer;
 }
 
 /* In lower case, as the record has it: a regular expression would see the difference. */
@@ -156,7 +185,7 @@ static enum filter_answer match_is(const struct match *match, const struct term_
                          any_field(subject->request, value, field_test_header));
     case IS_TUNNEL:
         return answer_of(span_eq(scheme, SPAN("tcp")) || span_eq(scheme, SPAN("tls")));
-    case IS_PINNED:
+    case IS_SEALED:
         return answer_of((subject->exchange->flags & TAP_SEALED) != 0);
     case IS_REDIRECT:
         if (match->response == NULL)
@@ -203,7 +232,7 @@ static enum filter_answer match_value(struct match *match, enum term_key key, co
     case TERM_COOKIE:
         return match_fields(match, value, field_test_cookie);
     case TERM_HEADER:
-        return match_fields(match, value, field_test_header);
+        return match_header(match, value);
     case TERM_BODY:
         return FILTER_NOT_YET;
     case TERM_ERROR:

@@ -110,7 +110,7 @@ static void add_is(struct filter_sql *sql, const struct term_value *value)
     case IS_TUNNEL:
         strbuf_add_str(&sql->where, "scheme IN ('tcp', 'tls')");
         break;
-    case IS_PINNED:
+    case IS_SEALED:
         strbuf_printf(&sql->where, "flags & %d <> 0", TAP_SEALED);
         break;
     case IS_REDIRECT:
@@ -169,6 +169,10 @@ static void add_value(struct filter_sql *sql, enum term_key key, const struct te
         break;
     case TERM_HEADER:
         add_fields(sql, "weir_header", value);
+        strbuf_add_str(&sql->where, " OR ");
+        add_field(sql, "weir_header", value, "request_trailers");
+        strbuf_add_str(&sql->where, " OR ");
+        add_field(sql, "weir_header", value, "response_trailers");
         break;
     case TERM_BODY:
         add_body(sql, value->pattern, "request_body", "request_headers");

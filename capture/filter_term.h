@@ -31,7 +31,7 @@ enum term_is {
     IS_WEBSOCKET,
     IS_GRPC,
     IS_SSE,
-    IS_PINNED,
+    IS_SEALED,
     IS_REDIRECT,
     IS_PREFLIGHT,
     IS_CACHED,

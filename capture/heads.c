@@ -23,6 +23,17 @@ void heads_path(const struct http_head *head, struct span *out_path, struct span
     url_split_target(target, out_path, out_query);
 }
 
+void heads_copy_fields(const struct headers *fields, struct headers *out)
+{
+    struct err unused; /* a copy without limits of what passed the limits */
+
+    for (size_t i = 0; i < fields->count; i++) {
+        const struct header *item = &fields->items[i];
+        headers_add_line(out, headers_line(fields, i), item->name_len, item->value_off - item->line_off,
+                         item->value_len, &unused);
+    }
+}
+
 struct http_head *heads_copy(const struct http_head *head)
 {
     struct http_head *copy = http_head_new(head->role);
@@ -32,7 +43,6 @@ struct http_head *heads_copy(const struct http_head *head)
     const struct span from[] = { head->method,    head->target,   head->scheme,
                                  head->authority, head->protocol, head->reason };
     const size_t count = sizeof from / sizeof from[0];
-    struct err unused; /* a copy without limits of what passed the limits */
 
     copy->version = head->version;
     copy->status = head->status;
@@ -48,11 +58,7 @@ struct http_head *heads_copy(const struct http_head *head)
         *spans[i] = span_make(from[i].ptr != NULL ? copy->start_line + line_len : NULL, from[i].len);
         line_len += from[i].len;
     }
-    for (size_t i = 0; i < head->headers.count; i++) {
-        const struct header *item = &head->headers.items[i];
-        headers_add_line(&copy->headers, headers_line(&head->headers, i), item->name_len,
-                         item->value_off - item->line_off, item->value_len, &unused);
-    }
+    heads_copy_fields(&head->headers, &copy->headers);
     return copy;
 }
 

@@ -16,6 +16,9 @@ bool heads_ask_for_tunnel(const struct http_head *head);
  * NULL: there was no '?'. */
 void heads_path(const struct http_head *head, struct span *out_path, struct span *out_query);
 
+/* Adds them to out, which has no limits. */
+void heads_copy_fields(const struct headers *fields, struct headers *out);
+
 /* A copy that outlives the call that lent the head. The caller's. */
 struct http_head *heads_copy(const struct http_head *head);
 

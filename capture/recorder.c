@@ -59,6 +59,7 @@ struct recording {
     /* Kept while the filter has not decided. */
     bool is_undecided;
     struct http_head *request, *response;
+    struct headers trailers[2];
     /* For cookies that come with the response. */
     char *path; /* owned; as sent */
 
@@ -332,6 +333,7 @@ static enum filter_answer ask_filter(struct recording *recording, const struct h
         .exchange = recording->exchange,
         .request = request,
         .response = response,
+        .trailers = { &recording->trailers[HTTP_REQUEST], &recording->trailers[HTTP_RESPONSE] },
         .is_done = is_done,
         .has_failed = has_failed,
         .request_bytes = recording->sides[HTTP_REQUEST].passed,
@@ -420,6 +422,8 @@ static void stop_deciding(struct recording *recording)
     http_head_free(recording->request);
     http_head_free(recording->response);
     recording->request = recording->response = NULL;
+    for (int i = 0; i < 2; i++)
+        headers_clear(&recording->trailers[i]);
 }
 
 /* The filter's late no: the writer takes out what is there. */
@@ -588,6 +592,8 @@ static void on_end(void *record, enum http_role role, const struct headers *trai
     if (trailers != NULL && trailers->count != 0) {
         struct exchange_piece *part = part_of(recording);
         part->trailers[role] = piece_add_headers(part, trailers);
+        if (recording->is_undecided)
+            heads_copy_fields(trailers, &recording->trailers[role]);
     }
     hold(recording);
 }

@@ -48,6 +48,7 @@ struct view_exchange {
     struct view_worker *worker;
     struct tap_exchange *exchange;
     struct http_head *request, *response; /* copies, only with a filter */
+    struct headers trailers[2];           /* the same */
     uint64_t request_bytes;
     struct view_line line;
     struct view_exchange *next; /* in the worker's list of unused ones */
@@ -161,6 +162,7 @@ static enum filter_answer ask_filter(const struct view_exchange *x, const struct
         .exchange = x->exchange,
         .request = request,
         .response = x->response,
+        .trailers = { &x->trailers[HTTP_REQUEST], &x->trailers[HTTP_RESPONSE] },
         .is_done = is_done,
         .has_failed = x->line.is_aborted,
         .request_bytes = x->request_bytes,
@@ -177,6 +179,8 @@ static void give_back(struct view_exchange *x)
     http_head_free(x->response);
     x->request = NULL;
     x->response = NULL;
+    for (int i = 0; i < 2; i++)
+        headers_clear(&x->trailers[i]);
     x->next = x->worker->unused;
     x->worker->unused = x;
 }
@@ -272,9 +276,10 @@ static enum tap_answer on_body(void *record, enum http_role side, struct span by
 
 static void on_end(void *record, enum http_role side, const struct headers *trailers)
 {
-    (void)record;
-    (void)side;
-    (void)trailers;
+    struct view_exchange *x = record;
+
+    if (x->request != NULL && trailers != NULL)
+        heads_copy_fields(trailers, &x->trailers[side]);
 }
 
 static void on_done(void *record, enum tap_outcome outcome)

@@ -87,6 +87,7 @@ test('a client that compares pins when the handshake is done', async (t) => {
       assert.ok(stdout.includes(events[0].text), stdout);
     }
     const { stdout } = await s.weir.command(['list', '--filter', 'is:pinned']);
+    assert.equal((await s.weir.command(['list', '--filter', 'is:sealed'])).stdout, stdout);
     assert.equal(stdout.match(/ sealed .*tls:\/\/bank\.localhost/g).length, 2);
   });
 

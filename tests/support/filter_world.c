@@ -19,6 +19,7 @@ struct filter_world {
     struct entry {
         struct tap_exchange exchange;
         struct http_head *request, *response;
+        struct headers trailers[2];
         struct filter_subject subject;
         struct strbuf request_body, response_body; /* as stored */
     } entries[ROW_COUNT];
@@ -55,15 +56,14 @@ static void make_body(struct strbuf *out, const char *text)
     deflateEnd(&zip);
 }
 
-static void add_headers(struct http_head *head, const char *lines)
+static void add_fields(struct headers *headers, const char *lines)
 {
-    struct span rest = span_of(lines), line;
+    struct span rest = lines != NULL ? span_of(lines) : SPAN_NONE, line;
     struct err err;
 
     while (span_split(&rest, '\n', &line)) {
         size_t colon = span_find(line, ':');
-        must(headers_add(&head->headers, span_sub(line, 0, colon), span_trim(span_from(line, colon + 1)),
-                         &err),
+        must(headers_add(headers, span_sub(line, 0, colon), span_trim(span_from(line, colon + 1)), &err),
              err.text);
     }
 }
@@ -91,10 +91,12 @@ static void make_entry(struct filter_world *world, struct entry *entry, const st
     entry->request->target = span_of(entry->request->start_line);
     entry->request->method = span_of(row->method);
     entry->request->protocol = row->protocol != NULL ? span_of(row->protocol) : SPAN_NONE;
-    add_headers(entry->request, row->request_headers);
+    add_fields(&entry->request->headers, row->request_headers);
+    add_fields(&entry->trailers[HTTP_REQUEST], row->request_trailers);
+    add_fields(&entry->trailers[HTTP_RESPONSE], row->response_trailers);
     if (row->status != 0) {
         entry->response = http_head_response(row->status);
-        add_headers(entry->response, row->response_headers);
+        add_fields(&entry->response->headers, row->response_headers);
     }
     make_body(&entry->request_body, row->request_body);
     make_body(&entry->response_body, row->response_body);
@@ -102,6 +104,7 @@ static void make_entry(struct filter_world *world, struct entry *entry, const st
         .exchange = &entry->exchange,
         .request = entry->request,
         .response = entry->response,
+        .trailers = { &entry->trailers[HTTP_REQUEST], &entry->trailers[HTTP_RESPONSE] },
         .is_done = true,
         .has_failed = row->has_failed,
         .request_bytes = entry->request_body.len,
@@ -170,21 +173,27 @@ static json_t *json_bytes(struct span bytes)
     return string;
 }
 
+static void bind_fields(sqlite3_stmt *insert, const char *name, const struct headers *headers)
+{
+    json_t *fields = json_array();
+    char *text;
+
+    for (size_t i = 0; i < headers->count; i++)
+        json_array_append_new(fields, json_pack("[o,o]", json_bytes(headers_name(headers, i)),
+                                                json_bytes(headers_value(headers, i))));
+    text = json_dumps(fields, JSON_COMPACT);
+    sqlite3_bind_text(insert, sqlite3_bind_parameter_index(insert, name), text, -1, SQLITE_TRANSIENT);
+    free(text);
+    json_decref(fields);
+}
+
 /* The columns NAME_headers and NAME_type. */
 static void bind_head(sqlite3_stmt *insert, const char *headers, const char *type_name,
                       const struct http_head *head)
 {
-    json_t *fields = json_array();
     struct span type;
-    char *text;
 
-    for (size_t i = 0; i < head->headers.count; i++)
-        json_array_append_new(fields, json_pack("[o,o]", json_bytes(headers_name(&head->headers, i)),
-                                                json_bytes(headers_value(&head->headers, i))));
-    text = json_dumps(fields, JSON_COMPACT);
-    sqlite3_bind_text(insert, sqlite3_bind_parameter_index(insert, headers), text, -1, SQLITE_TRANSIENT);
-    free(text);
-    json_decref(fields);
+    bind_fields(insert, headers, &head->headers);
     if (headers_find(&head->headers, SPAN("Content-Type"), &type)) {
         char *lower = mem_spandup(span_trim(span_sub(type, 0, span_find(type, ';'))));
         for (char *c = lower; *c != '\0'; c++)
@@ -204,11 +213,13 @@ static void store_entry(struct filter_world *world, size_t i)
         "scheme, "
         "host, port, path, query, protocol, request_version, status, request_headers, response_headers, "
         "request_type, "
-        "response_type, request_body, response_body, request_bytes, response_bytes, client_tls, error, flags) "
+        "response_type, request_trailers, response_trailers, request_body, response_body, request_bytes, "
+        "response_bytes, client_tls, error, flags) "
         "VALUES "
         "($id, 1, $id, x'', $state, 0, $t_done, '', $method, $scheme, $host, $port, $path, $query, "
         "$protocol, $version, "
-        "$status, $request_headers, $response_headers, $request_type, $response_type, $request_body, "
+        "$status, $request_headers, $response_headers, $request_type, $response_type, $request_trailers, "
+        "$response_trailers, $request_body, "
         "$response_body, $request_bytes, $response_bytes, $client_tls, $error, $flags)";
 
     must(sqlite3_prepare_v2(world->db, sql, -1, &insert, NULL) == SQLITE_OK, sqlite3_errmsg(world->db));
@@ -229,6 +240,10 @@ static void store_entry(struct filter_world *world, size_t i)
         bind_number(insert, "$status", row->status);
         bind_head(insert, "$response_headers", "$response_type", entry->response);
     }
+    if (row->request_trailers != NULL)
+        bind_fields(insert, "$request_trailers", &entry->trailers[HTTP_REQUEST]);
+    if (row->response_trailers != NULL)
+        bind_fields(insert, "$response_trailers", &entry->trailers[HTTP_RESPONSE]);
     if (entry->request_body.len != 0)
         bind_number(insert, "$request_body", 2 * (int64_t)i + 2);
     if (entry->response_body.len != 0)
@@ -267,6 +282,8 @@ void filter_world_free(struct filter_world *world)
     for (size_t i = 0; i < ROW_COUNT; i++) {
         http_head_free(world->entries[i].request);
         http_head_free(world->entries[i].response);
+        headers_clear(&world->entries[i].trailers[HTTP_REQUEST]);
+        headers_clear(&world->entries[i].trailers[HTTP_RESPONSE]);
         strbuf_clear(&world->entries[i].request_body);
         strbuf_clear(&world->entries[i].response_body);
     }

@@ -20,6 +20,7 @@ static const struct row {
     const char *request_headers, *request_body;
     int status; /* 0: no response */
     const char *response_headers, *response_body;
+    const char *request_trailers, *response_trailers;
     int64_t response_bytes; /* 0: as long as the body */
     int64_t took_us;
     const char *error;
@@ -471,6 +472,8 @@ static const struct row {
       .request_headers = "Content-Type: application/grpc+proto",
       .status = 200,
       .response_headers = "Content-Type: application/grpc+proto",
+      .request_trailers = "Sum: 17",
+      .response_trailers = "Grpc-Status: 5\nGrpc-Message: no such shop",
       .took_us = 230,
       .is_tls = true },
     { .name = "sse",

@@ -207,6 +207,12 @@ static void live_and_stored_answers_agree(void **state)
         { "-error:*", "#39" },
         { "is:websocket", "websocket websocket2" },
         { "is:grpc", "grpc" },
+        { "type:grpc", "grpc" },
+        { "header:grpc-status=5", "grpc" },
+        { "header:Grpc-Message=SHOP", "grpc" },
+        { "header:sum", "grpc" },
+        { "host:talk.test -header:grpc-status method:POST", "" },
+        { "is:sealed", "sealed" },
         { "is:sse", "sse" },
         { "-is:websocket host:talk.test", "grpc sse" },
         { "is:pinned", "sealed" },
@@ -297,6 +303,8 @@ static void story(const struct filter_subject *finished, const char *text, char 
     subject.response_bytes = 20 * 1024;
     out_answers[2] = letters[filter_match(filter, &subject)];
     subject.is_done = true;
+    subject.trailers[HTTP_REQUEST] = finished->trailers[HTTP_REQUEST];
+    subject.trailers[HTTP_RESPONSE] = finished->trailers[HTTP_RESPONSE];
     out_answers[3] = letters[filter_match(filter, &subject)];
     out_answers[4] = '\0';
     filter_unref(filter);
@@ -351,6 +359,13 @@ static void an_answer_comes_as_early_as_it_is_certain(void **state)
         { "sse", "is:sse", "?YYY" },
         { "home", "is:sse", "?NNN" },
         { "sealed", "is:pinned", "YYYY" },
+        { "sealed", "is:sealed", "YYYY" },
+        { "grpc", "type:grpc", "YYYY" },
+        { "grpc", "header:grpc-status=5", "???Y" },
+        { "grpc", "-header:grpc-status", "???N" },
+        { "grpc", "header:none", "???N" },
+        { "grpc", "header:content-type", "YYYY" },
+        { "home", "header:grpc-status", "?NNN" },
         { "moved", "is:redirect", "?YYY" },
         { "svg", "is:cached", "?YYY" },
         { "home", "is:error", "???N" },
@@ -368,6 +383,27 @@ static void an_answer_comes_as_early_as_it_is_certain(void **state)
         if (strcmp(answers, rows[i].answers) != 0)
             fail_msg("'%s' on '%s': %s, not %s", rows[i].filter, rows[i].exchange, answers, rows[i].answers);
     }
+}
+
+static void trailers_are_waited_for_where_they_are_announced(void **state)
+{
+    struct filter_subject subject = *subject_named(*state, "home");
+    struct http_head *head = http_head_response(200);
+    struct headers trailers = { .count = 0 };
+    struct filter *filter = parsed("header:digest");
+    struct err err;
+
+    subject.response = head;
+    subject.is_done = false;
+    assert_int_equal(filter_match(filter, &subject), FILTER_NO);
+    assert_true(headers_add(&head->headers, SPAN("Trailer"), SPAN("Digest"), &err));
+    assert_int_equal(filter_match(filter, &subject), FILTER_NOT_YET);
+    assert_true(headers_add(&trailers, SPAN("Digest"), SPAN("x"), &err));
+    subject.trailers[HTTP_RESPONSE] = &trailers;
+    assert_int_equal(filter_match(filter, &subject), FILTER_YES);
+    headers_clear(&trailers);
+    http_head_free(head);
+    filter_unref(filter);
 }
 
 static void an_interim_response_decides_nothing(void **state)
@@ -529,6 +565,7 @@ int main(void)
         cmocka_unit_test(the_longest_filter_is_not_too_much_for_sqlite),
         cmocka_unit_test(what_a_person_wrote_is_never_part_of_the_statement),
         cmocka_unit_test(an_answer_comes_as_early_as_it_is_certain),
+        cmocka_unit_test(trailers_are_waited_for_where_they_are_announced),
         cmocka_unit_test(an_interim_response_decides_nothing),
         cmocka_unit_test(a_url_in_absolute_form_has_the_same_path),
         cmocka_unit_test(a_websocket_in_http2_has_its_path),
