@@ -46,8 +46,11 @@ static inline int secret_form_sextet(char c)
  * *out_used: how much of text that is. */
 enum { SECRET_SEXTET_NONE = -1, SECRET_SEXTET_BREAK = -2, SECRET_SEXTET_PAD = -3 };
 int secret_form_read_sextet(struct span text, size_t *out_used);
-/* Where the sextet before at begins, line breaks between passed over; SIZE_MAX: there is none. */
-#define SECRET_SEXTET_LOOK_BACK 16
+/* As much text may break a line. More ends the base64: else a run of line breaks would be looked through from
+ * each of its places. */
+#define SECRET_SEXTET_MAX_BREAK 12
+/* Where the sextet before at begins, a line break between passed over; SIZE_MAX: there is none. */
+#define SECRET_SEXTET_LOOK_BACK (SECRET_SEXTET_MAX_BREAK + 4)
 size_t secret_form_sextet_before(struct span text, size_t at);
 
 #endif

@@ -214,13 +214,15 @@ static void reading_begin(struct reading *reading, enum secret_form form, struct
 
 static bool read_base64(struct reading *reading)
 {
-    while (reading->rest.len != 0) {
-        size_t used;
+    size_t gap = 0, used;
+
+    while (reading->rest.len != 0 && gap <= SECRET_SEXTET_MAX_BREAK) {
         int sextet = secret_form_read_sextet(reading->rest, &used);
 
         if (sextet < 0 && sextet != SECRET_SEXTET_BREAK)
             return false;
         reading->rest = span_from(reading->rest, used);
+        gap = sextet < 0 ? gap + used : 0;
         if (sextet < 0)
             continue;
         reading->bits = (reading->bits << 6 | (uint32_t)sextet) & 0xffff;
@@ -406,13 +408,14 @@ static unsigned base64_sights(const struct secret_match *match, struct span text
 {
     static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     char four[4];
-    size_t len = 0, used;
+    size_t len = 0, gap = 0, used;
 
     while (len < sizeof four) {
         int sextet = secret_form_read_sextet(text, &used);
 
-        if (sextet < 0 && (sextet != SECRET_SEXTET_BREAK || len == 0))
+        if (sextet < 0 && (sextet != SECRET_SEXTET_BREAK || len == 0 || gap > SECRET_SEXTET_MAX_BREAK))
             return 0;
+        gap = sextet < 0 ? gap + used : 0;
         if (sextet >= 0)
             four[len++] = alphabet[sextet];
         text = span_from(text, used);

@@ -61,6 +61,23 @@ static void a_value_is_found_in_every_spelling(void **state)
     expect(v, SPAN("p\"s/ w&e+9"), NULL, SECRET_RAW);
 }
 
+static void long_runs_of_line_breaks_are_looked_through_once(void **state)
+{
+    struct span values[] = { SPAN("s3cret?>~value") };
+    struct secret_match *match = secret_match_new(values, 1);
+    struct strbuf text = STRBUF_EMPTY;
+    struct secret_found found;
+
+    (void)state;
+    for (unsigned i = 0; i < 200000; i++)
+        strbuf_add_str(&text, "\\n");
+    assert_false(secret_match_find(match, strbuf_span(&text), 0, &found)); /* from each place: minutes */
+    strbuf_add_str(&text, "czNjcmV0\\r\\nPz5+dmFsdWU=");
+    assert_true(secret_match_find(match, strbuf_span(&text), 0, &found));
+    secret_match_free(match);
+    strbuf_clear(&text);
+}
+
 static void what_is_special_in_one_form_stands_for_itself_in_others(void **state)
 {
     (void)state;
@@ -266,6 +283,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_value_is_found_in_every_spelling),
+        cmocka_unit_test(long_runs_of_line_breaks_are_looked_through_once),
         cmocka_unit_test(what_is_special_in_one_form_stands_for_itself_in_others),
         cmocka_unit_test(base64_is_found_at_every_alignment),
         cmocka_unit_test(base64_is_found_in_spellings_of_its_own),
