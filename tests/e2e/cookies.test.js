@@ -7,6 +7,7 @@ const path = require('node:path');
 const { CookieJar } = require('tough-cookie');
 const { makeCa } = require('./support/certs');
 const { missing, startChromium } = require('./support/chromium');
+const { newman } = require('./support/newman');
 const { httpOrigin } = require('./support/origin');
 const { startWeir, run, scratch } = require('./support/weir');
 
@@ -14,6 +15,14 @@ const A = 'a.weir.localhost';
 const IDN = 'xn--bcher-kva.localhost';
 const PAST = 'Thu, 01 Jan 1970 00:00:00 GMT';
 const FUTURE = new Date(Date.now() + 86400e3).toUTCString();
+
+const PYTHON = `import http.cookiejar, ssl, sys, urllib.request
+policy = http.cookiejar.DefaultCookiePolicy # by default, it takes a host's own cookies to subdomains
+jar = http.cookiejar.MozillaCookieJar(sys.argv[1], policy=policy(strict_ns_domain=policy.DomainStrictNonDomain))
+jar.load(ignore_discard=True, ignore_expires=True)
+opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar), urllib.request.ProxyHandler({'https': sys.argv[3]}),
+                                     urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=sys.argv[2])))
+opener.open(sys.argv[4]).read()`;
 
 // [host, path, what that page sets]; where it should be refused its name says so.
 const WALK = [
@@ -86,6 +95,11 @@ test('the jar is what Chromium sends next', { skip: missing }, async (t) => {
     const { code, stderr } = await weir.command(['export', `cookies-${format}`, '-o', jars[format]]);
     assert.equal(code, 0, stderr);
   }
+  // For those to whom #HttpOnly_ is a comment, or 0 a date long ago.
+  for (const [dialect, ...args] of [['plain', '--no-httponly-prefix'], ['dated', '--session-expiry', '30']]) {
+    jars[dialect] = path.join(dir, dialect);
+    assert.equal((await weir.command(['export', 'cookies-netscape', ...args, '-o', jars[dialect]])).code, 0);
+  }
   const shown = {};
   for (const [host] of PROBES) {
     const { code, stdout, stderr } = await weir.command(['cookies', '--json', '--domain', `https://${host}`]);
@@ -99,8 +113,9 @@ test('the jar is what Chromium sends next', { skip: missing }, async (t) => {
   await page.goto(`http://${A}:${plain.port}/`);
   const chromiumPlain = sent(plain);
 
-  const each = async (name, ask) => t.test(name, async () => {
-    for (const [host, at] of PROBES) assert.deepEqual(pairs(await ask(host, at)), pairs(chromium.get(host + at)), host + at);
+  // as(header, path): what such a client makes of the cookies that Chromium sends.
+  const each = async (name, ask, as = (header) => header) => t.test(name, async () => {
+    for (const [host, at] of PROBES) assert.deepEqual(pairs(await ask(host, at)), pairs(as(chromium.get(host + at), at)), host + at);
   });
 
   await t.test('Chromium refused what it should have', () => {
@@ -130,6 +145,31 @@ test('the jar is what Chromium sends next', { skip: missing }, async (t) => {
     const { code, stderr } = await run('curl', ['-sS', '--cacert', ca.caFile, '-b', jars.netscape, url(host, at)]);
     assert.equal(code, 0, stderr);
     return sent();
+  });
+
+  // Whose libraries have it that *.localhost is no name ask weir.
+  await each('cookies-netscape, in Python', async (host, at) => {
+    const { code, stderr } = await run('python3', ['-c', PYTHON, jars.dated, weir.ca, weir.url, url(host, at)]);
+    assert.equal(code, 0, stderr);
+    return sent();
+  }, (header) => header.replaceAll('\u00c3\u00bc', '\u00fc')); // a byte for a character
+
+  await each('cookies-netscape, in wget', async (host, at) => {
+    const { code, stderr } = await run('wget', ['-q', '-O', '/dev/null', '--ca-certificate', weir.ca, '-e', 'use_proxy=yes', '-e', `https_proxy=${weir.url}`,
+      '--load-cookies', jars.plain, url(host, at)]);
+    assert.equal(code, 0, stderr);
+    return sent();
+  }, (header, at) => (at === '/deeper' ? `path=1; ${header}` : header)); // /deep is the beginning of it, and that is enough to wget
+
+  await t.test('cookies-tough, in newman', async () => {
+    const collection = path.join(dir, 'probes.json');
+    fs.writeFileSync(collection, JSON.stringify({ info: { name: 'probes', schema: 'https://schema.getpostman.com/json/collection/v2.1.0/collection.json' },
+      item: PROBES.map(([host, at]) => ({ name: host + at, request: { method: 'GET', url: url(host, at) } })) }));
+    const before = origin.requests.length;
+    const { stdout } = await newman(collection, { jar: jars.tough, caFile: ca.caFile });
+    const requests = origin.requests.slice(before);
+    assert.equal(requests.length, PROBES.length, stdout);
+    for (const [i, [host, at]] of PROBES.entries()) assert.deepEqual(pairs(requests[i].headers.cookie), pairs(chromium.get(host + at)), host + at);
   });
 
   await t.test('cookies-playwright, in a new Chromium', async (sub) => {
