@@ -64,7 +64,7 @@ static void a_value_is_found_in_every_spelling(void **state)
 static void long_runs_of_line_breaks_are_looked_through_once(void **state)
 {
     struct span values[] = { SPAN("s3cret?>~value") };
-    struct secret_match *match = secret_match_new(values, 1);
+    struct secret_match *match = match_of(values, 1);
     struct strbuf text = STRBUF_EMPTY;
     struct secret_found found;
 
