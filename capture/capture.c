@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "capture/filter.h"
 #include "capture/piece.h"
@@ -19,6 +20,10 @@
 
 /* With what is held before and the batch after it, this keeps what kill -9 costs under 250 ms. */
 #define QUEUE_AGE_US 150000
+
+/* The end of a session is written when the writer has ended; a disk may fail just then. */
+#define END_PATIENCE_US 2000000
+#define END_RETRY_NS    50000000
 
 struct capture {
     struct store *store;
@@ -232,14 +237,22 @@ static bool read_back(struct capture *capture, int64_t session, struct capture_s
     return true;
 }
 
-/* Ends one session; all are, whatever fails. err is that of the first that failed. */
-static bool end_session(struct capture *capture, const struct roster_session *session,
+/* Ends one session; all are, whatever fails. err is that of the first that failed. Until until_us the store
+ * is tried again. */
+static bool end_session(struct capture *capture, const struct roster_session *session, uint64_t until_us,
                         struct capture_summary *out_summary, bool was_ok, struct err *err)
 {
-    struct err unused;
-    bool is_ended = store_session_end(capture->store, session->id, was_ok ? err : &unused);
+    struct err unused, *why = was_ok ? err : &unused;
 
-    return read_back(capture, session->id, out_summary, was_ok && is_ended ? err : &unused) && is_ended;
+    while (!store_session_end(capture->store, session->id, why) ||
+           !read_back(capture, session->id, out_summary, why)) {
+        if (clock_mono_us() >= until_us) {
+            (void)read_back(capture, session->id, out_summary, &unused);
+            return false;
+        }
+        nanosleep(&(struct timespec){ .tv_nsec = END_RETRY_NS }, NULL);
+    }
+    return true;
 }
 
 static bool end_sessions(struct capture *capture, struct capture_summary *out_summary, bool ok,
@@ -249,15 +262,17 @@ static bool end_sessions(struct capture *capture, struct capture_summary *out_su
     unsigned count = roster_count(roster);
     struct capture_summary *others = mem_array(struct capture_summary, count);
     size_t other_count = 0;
+    /* A store that has just refused a batch for as long is not waited for once more. */
+    uint64_t until_us = ok ? clock_mono_us() + END_PATIENCE_US : 0;
 
     /* What is known without the store. */
     summarise(&capture->session, out_summary);
     out_summary->ended_us = clock_wall_us();
-    ok = end_session(capture, roster_at(roster, 0), out_summary, ok, err) && ok;
+    ok = end_session(capture, roster_at(roster, 0), until_us, out_summary, ok, err) && ok;
     for (unsigned i = 1; i < count; i++) {
         if (roster_at(roster, i)->id == 0)
             continue; /* the store failed before it could begin */
-        ok = end_session(capture, roster_at(roster, i), &others[other_count], ok, err) && ok;
+        ok = end_session(capture, roster_at(roster, i), until_us, &others[other_count], ok, err) && ok;
         other_count += others[other_count].name[0] != '\0';
     }
     out_summary->others = others;

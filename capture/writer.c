@@ -627,8 +627,10 @@ static void *run(void *self)
 struct writer *writer_new(struct store *store, struct recorder_shared *shared)
 {
     struct writer *writer = mem_new(struct writer);
+    struct err ignored; /* then the writer moves the WAL itself */
 
     writer->store = store;
+    (void)store_checkpoint_aside(store, &ignored);
     writer->shared = shared;
     writer->roster = shared->roster;
     writer->queue_bytes =

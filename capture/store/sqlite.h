@@ -36,6 +36,7 @@ struct store {
     } * tls_bases;                        /* owned */
     size_t tls_base_count, tls_base_last; /* the last one that was asked for */
     int wal_pages, moved_pages; /* in the WAL after the last commit; how many when it was last moved out */
+    struct checkpointer *aside; /* owned; NULL: the WAL is moved by who writes */
 };
 
 /* ERR_STORE with what SQLite says of its last failure, in words for a person; always false. */

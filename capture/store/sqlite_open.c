@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "capture/store/checkpointer.h"
 #include "capture/store/filter_functions.h"
 #include "capture/store/schema.h"
 #include "capture/store/sqlite.h"
@@ -24,6 +25,10 @@
 /* The WAL begins anew after 16 MiB (in pages): small enough to stay in the page cache, large enough that one
  * fsync serves many batches. */
 #define CHECKPOINT_PAGES (16 * 1024 * 1024 / PAGE_BYTES)
+
+/* It can only begin anew when all of it has been moved, between two commits. Where these follow each other so
+ * fast that the checkpointer never finds that moment, the writer makes it. */
+#define MOST_ASIDE_PAGES (64 * 1024 * 1024 / PAGE_BYTES)
 
 static unsigned newest_version(void)
 {
@@ -313,6 +318,7 @@ void store_close(struct store *store)
 {
     if (store == NULL)
         return;
+    checkpointer_free(store->aside);
     forget_statements(store);
     sqlite3_close(store->db);
     if (store->lock_fd >= 0)
@@ -354,13 +360,20 @@ void store_rollback(struct store *store)
         sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
 }
 
+bool store_checkpoint_aside(struct store *store, struct err *err)
+{
+    return checkpointer_new(store->path, &store->aside, err);
+}
+
 void store_checkpoint(struct store *store)
 {
-    int left = 0, moved = 0;
+    int pages, moved;
 
     if (store->wal_pages - store->moved_pages < CHECKPOINT_PAGES)
         return;
-    /* A failure is no loss: the WAL stays as it is, and grows until a later try succeeds. */
-    sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &left, &moved);
+    if (store->aside != NULL && store->wal_pages < MOST_ASIDE_PAGES)
+        checkpointer_ask(store->aside);
+    else
+        sqlite_checkpoint(store, &pages, &moved);
     store->moved_pages = store->wal_pages;
 }

@@ -42,6 +42,9 @@ void store_rollback(struct store *store); /* also when there is no batch */
 /* Between batches: moves the WAL into the file when it has grown, so that it can begin anew. What readers or
  * a full disk forbid now is tried again after a later batch. */
 void store_checkpoint(struct store *store);
+/* From here on a thread of its own moves the WAL, so that store_checkpoint waits for no disk: syncing what is moved may take long, and
+ * commits go on beside it. Only when the WAL has grown very large is it still moved at once. False: as before. */
+bool store_checkpoint_aside(struct store *store, struct err *err);
 
 /* With synchronous=FULL each commit reaches the disk before it returns. */
 bool store_set_durable(struct store *store, struct err *err);

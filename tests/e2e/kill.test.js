@@ -90,7 +90,7 @@ test(`every answer that a client has had for 250 ms before a kill is in the stor
     table.compared.push(due.size);
     table.lost.push(lost.length);
     table.startMs.push(next.startMs);
-    assert.deepEqual(lost, [], `round ${round}: ${lost.length} of ${due.size}`);
+    if (lost.length) t.diagnostic(`round ${round}: ${lost.length} of ${due.size} lost`);
     origin.requests.length = 0;
   }
   const sum = (values) => values.reduce((a, b) => a + b, 0);
@@ -98,6 +98,7 @@ test(`every answer that a client has had for 250 ms before a kill is in the stor
   assert.ok(sum(table.compared) > 30 * ROUNDS, `${sum(table.compared)}`);
   t.diagnostic(`${ROUNDS} kills: ${sum(table.answers)} answers, ${sum(table.compared)} older than ${LOST_MS} ms compared, ${sum(table.lost)} lost; integrity_check ok each time`);
   t.diagnostic(`restart: ${sorted[0].toFixed(0)} ms at least, ${sorted[ROUNDS >> 1].toFixed(0)} ms in the middle, ${sorted.at(-1).toFixed(0)} ms at most`);
+  assert.equal(sum(table.lost), 0);
 });
 
 test('a kill in the middle of a large download leaves all but its last 250 ms, in constant memory', async (t) => {

@@ -1,7 +1,9 @@
 #include "tests/support/faulty_store.h"
 
+#include <sched.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 struct faulty_file {
@@ -12,6 +14,9 @@ struct faulty_file {
 static sqlite3_vfs *real_vfs;
 static atomic_int current_fault;
 static atomic_int writes_left;
+static atomic_int calls, first_failing, end_of_failing;
+static atomic_bool syncs_are_held;
+static atomic_int held;
 
 void faulty_store_set(enum fault fault)
 {
@@ -23,6 +28,44 @@ void faulty_store_set_after(enum fault fault, int writes)
 {
     atomic_store(&writes_left, writes);
     atomic_store(&current_fault, (int)fault);
+}
+
+void faulty_store_fail_calls(int skipped, int failing)
+{
+    atomic_store(&end_of_failing, 0);
+    atomic_store(&calls, 0);
+    atomic_store(&first_failing, skipped);
+    atomic_store(&end_of_failing, skipped + failing);
+}
+
+int faulty_store_calls(void)
+{
+    return atomic_load(&calls);
+}
+
+void faulty_store_hold_syncs(bool is_held)
+{
+    atomic_store(&syncs_are_held, is_held);
+}
+
+int faulty_store_held(void)
+{
+    return atomic_load(&held);
+}
+
+static void wait_while_held(void)
+{
+    atomic_fetch_add(&held, 1);
+    while (atomic_load(&syncs_are_held))
+        sched_yield();
+    atomic_fetch_sub(&held, 1);
+}
+
+static bool call_fails(void)
+{
+    int call = atomic_fetch_add(&calls, 1);
+
+    return call >= atomic_load(&first_failing) && call < atomic_load(&end_of_failing);
 }
 
 static sqlite3_file *real_of(sqlite3_file *file)
@@ -46,6 +89,8 @@ static int file_write(sqlite3_file *file, const void *from, int n, sqlite3_int64
 {
     int fault = atomic_load(&current_fault);
 
+    if (call_fails())
+        return SQLITE_IOERR_WRITE;
     if (fault != FAULT_NONE && atomic_fetch_sub(&writes_left, 1) <= 0) {
         atomic_store(&writes_left, 0);
         return fault == FAULT_FULL ? SQLITE_FULL : SQLITE_IOERR_WRITE;
@@ -55,11 +100,16 @@ static int file_write(sqlite3_file *file, const void *from, int n, sqlite3_int64
 
 static int file_truncate(sqlite3_file *file, sqlite3_int64 size)
 {
+    if (call_fails())
+        return SQLITE_IOERR_TRUNCATE;
     return PASS(xTruncate(real_of(file), size));
 }
 
 static int file_sync(sqlite3_file *file, int flags)
 {
+    wait_while_held();
+    if (call_fails())
+        return SQLITE_IOERR_FSYNC;
     if (atomic_load(&current_fault) == FAULT_IO && atomic_load(&writes_left) <= 0)
         return SQLITE_IOERR_FSYNC;
     return PASS(xSync(real_of(file), flags));
@@ -102,11 +152,16 @@ static int file_characteristics(sqlite3_file *file)
 
 static int file_shm_map(sqlite3_file *file, int page, int size, int extend, void volatile **out_memory)
 {
+    if (call_fails())
+        return SQLITE_IOERR_SHMMAP;
     return PASS(xShmMap(real_of(file), page, size, extend, out_memory));
 }
 
 static int file_shm_lock(sqlite3_file *file, int offset, int n, int flags)
 {
+    /* SQLite gives locks back without asking whether that went well. */
+    if ((flags & SQLITE_SHM_LOCK) != 0 && call_fails())
+        return SQLITE_IOERR_SHMLOCK;
     return PASS(xShmLock(real_of(file), offset, n, flags));
 }
 

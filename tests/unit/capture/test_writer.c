@@ -68,10 +68,18 @@ static bool end(struct world *world, struct err *err)
     return capture_end(world->capture, &world->summary, err);
 }
 
+/* Of real time: how long anything may take before it is called stuck. */
+#define STUCK_S 60
+
 static void wait_until(struct world *world, const char *sql)
 {
-    while (test_count(world->folder.store, sql) != 1)
+    uint64_t until_us = quick_clock() + STUCK_S * 20 * 1000000ULL;
+
+    while (test_count(world->folder.store, sql) != 1) {
+        if (quick_clock() > until_us)
+            fail_msg("not within %d s: %s", STUCK_S, sql);
         sched_yield();
+    }
 }
 
 static void a_short_failure_loses_nothing(void **state)
@@ -163,12 +171,101 @@ static void a_store_that_never_comes_back_makes_the_end_fail(void **state)
     test_folder_remove(&world.folder);
 }
 
+/* Something of each kind that a batch writes: small bodies, one in several pieces, cookies. */
+static void write_a_bit_of_all(struct world *world, int number)
+{
+    static char large[600 * 1024];
+    static const char *const cookies[] = { "Set-Cookie: a=1", "Set-Cookie: b=2", NULL };
+    struct test_exchange x;
+    char text[32];
+
+    for (int i = 0; i < 5; i++) {
+        snprintf(text, sizeof text, "body %d of %d", i, number);
+        test_exchange(world->recorder, "a.test", "/small", span_of(text));
+    }
+    memset(large, 'a' + number % 26, sizeof large);
+    snprintf(large, 32, "%d", number);
+    test_begin(&x, world->recorder, "GET", "b.test", "/large", NULL);
+    test_respond(&x, 200, cookies);
+    test_body(&x, HTTP_RESPONSE, span_make(large, sizeof large));
+    test_end(&x, TAP_DONE);
+}
+
+#define BIT_EXCHANGES 6
+
+static void assert_all_is_there(struct world *world, int exchanges)
+{
+    char sql[160];
+
+    snprintf(sql, sizeof sql, "SELECT count(*) = %d AND min(state) = %d FROM exchange", exchanges,
+             RECORD_DONE);
+    assert_int_equal(test_count(world->folder.store, sql), 1);
+    assert_int_equal(test_count(world->folder.store, "SELECT count(*) FROM pragma_integrity_check "
+                                                     "WHERE integrity_check <> 'ok'"),
+                     0);
+    assert_int_equal(test_count(world->folder.store, "SELECT count(*) FROM pragma_foreign_key_check"), 0);
+    assert_int_equal(test_count(world->folder.store, "SELECT count(*) FROM exchange WHERE response_kept <> "
+                                                     "response_bytes"),
+                     0);
+}
+
+static void a_disk_that_fails_once_at_any_point_of_a_batch_loses_nothing(void **state)
+{
+    int calls = 1;
+
+    (void)state;
+    clock_replace(NULL, NULL); /* on a busy machine, 100 ms of patience may be over after the first try */
+    for (int n = 0; n < calls; n++) {
+        struct world world = { 0 };
+        struct err err;
+        start(&world);
+        faulty_store_fail_calls(n, 1);
+        write_a_bit_of_all(&world, n);
+        if (!end(&world, &err))
+            fail_msg("call %d: %s", n, err.text);
+        calls = faulty_store_calls();
+        faulty_store_fail_calls(0, 0);
+        assert_string_equal(world.summary.incomplete, "");
+        assert_int_equal(world.summary.exchanges, BIT_EXCHANGES);
+        assert_all_is_there(&world, BIT_EXCHANGES);
+        assert_int_equal(test_count(world.folder.store, "SELECT count(*) FROM cookie"), 2);
+        test_folder_remove(&world.folder);
+    }
+    clock_replace(quick_clock, NULL);
+    assert_true(calls > 10);
+}
+
+/* More than the WAL keeps before it is moved into the store's file. */
+#define WAL_FILLERS 40
+
+static void a_disk_that_takes_long_to_sync_does_not_hold_up_what_comes_meanwhile(void **state)
+{
+    struct world world = { 0 };
+    struct err err;
+
+    (void)state;
+    start(&world);
+    faulty_store_hold_syncs(true);
+    for (int n = 0; n < WAL_FILLERS; n++)
+        write_a_bit_of_all(&world, n);
+    while (faulty_store_held() == 0)
+        sched_yield();
+    test_exchange(world.recorder, "a.test", "/meanwhile", SPAN("body"));
+    wait_until(&world, "SELECT count(*) = 1 FROM exchange WHERE path = '/meanwhile'");
+    faulty_store_hold_syncs(false);
+    assert_true(end(&world, &err));
+    assert_all_is_there(&world, WAL_FILLERS * BIT_EXCHANGES + 1);
+    test_folder_remove(&world.folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_short_failure_loses_nothing),
         cmocka_unit_test(a_long_failure_is_marked_when_the_store_works_again),
         cmocka_unit_test(a_store_that_never_comes_back_makes_the_end_fail),
+        cmocka_unit_test(a_disk_that_fails_once_at_any_point_of_a_batch_loses_nothing),
+        cmocka_unit_test(a_disk_that_takes_long_to_sync_does_not_hold_up_what_comes_meanwhile),
     };
 
     faulty_store_install();
