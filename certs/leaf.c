@@ -19,7 +19,7 @@ struct leaf {
     X509 *cert;
     EVP_PKEY *key; /* the shared key's: lives as long as the process */
     enum key_type key_type;
-    time_t not_after;
+    time_t not_before, not_after;
     char host[LEAF_HOST_BYTES];
 };
 
@@ -254,11 +254,10 @@ static bool add_authority(X509 *cert, const struct ca *ca)
     return ok;
 }
 
-static bool fill_in(X509 *cert, const struct ca *ca, const struct shared_key *shared, const struct leaf *leaf,
-                    time_t not_before)
+static bool fill_in(X509 *cert, const struct ca *ca, const struct shared_key *shared, const struct leaf *leaf)
 {
     if (X509_set_version(cert, X509_VERSION_3) != 1 || !x509_set_random_serial(cert) ||
-        !x509_set_validity(cert, not_before, leaf->not_after) ||
+        !x509_set_validity(cert, leaf->not_before, leaf->not_after) ||
         X509_set_issuer_name(cert, X509_get_subject_name(ca_x509(ca))) != 1 ||
         X509_set_pubkey(cert, shared->certificate_key) != 1)
         return false;
@@ -279,9 +278,10 @@ bool leaf_forge(const struct ca *ca, const char *host, enum key_type type, struc
 
     atomic_init(&leaf->refs, 1);
     leaf->key_type = type;
+    leaf->not_before = now - X509_BACKDATE_S;
     /* Both ends belong to the life of a certificate (RFC 5280 §4.1.2.5), so the last second is one too many.
      */
-    leaf->not_after = now - X509_BACKDATE_S + LEAF_VALID_S - 1;
+    leaf->not_after = leaf->not_before + LEAF_VALID_S - 1;
     if (leaf->not_after > ca_expiry(ca))
         leaf->not_after = ca_expiry(ca);
     if (!leaf_host_normalize(span_of(host), leaf->host, err))
@@ -295,7 +295,7 @@ bool leaf_forge(const struct ca *ca, const char *host, enum key_type type, struc
         goto out;
     leaf->key = shared->private_key;
     leaf->cert = X509_new();
-    if (leaf->cert == NULL || !fill_in(leaf->cert, ca, shared, leaf, now - X509_BACKDATE_S) ||
+    if (leaf->cert == NULL || !fill_in(leaf->cert, ca, shared, leaf) ||
         X509_sign(leaf->cert, ca_key(ca), EVP_sha256()) == 0) {
         x509_err(err, "forging a leaf for '%s'", leaf->host);
         goto out;
@@ -342,6 +342,11 @@ enum key_type leaf_key_type(const struct leaf *leaf)
 const char *leaf_host(const struct leaf *leaf)
 {
     return leaf->host;
+}
+
+time_t leaf_not_before(const struct leaf *leaf)
+{
+    return leaf->not_before;
 }
 
 time_t leaf_not_after(const struct leaf *leaf)

@@ -54,6 +54,7 @@ X509 *leaf_x509(const struct leaf *leaf);
 EVP_PKEY *leaf_key(const struct leaf *leaf); /* the private key */
 enum key_type leaf_key_type(const struct leaf *leaf);
 const char *leaf_host(const struct leaf *leaf);
+time_t leaf_not_before(const struct leaf *leaf);
 time_t leaf_not_after(const struct leaf *leaf);
 /* SHA-256 of the public key as certificates hold it (SubjectPublicKeyInfo): how pins name a key. All leaves
  * of a key type in this process have the same. */

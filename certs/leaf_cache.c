@@ -69,13 +69,15 @@ void leaf_cache_free(struct leaf_cache *cache)
     mem_free(cache);
 }
 
-/* A leaf that ends with the CA can't be made any longer. */
+/* A leaf that ends with the CA can't be made any longer. One that has not begun is from before the machine's
+ * clock was set back. */
 static bool is_fresh(const struct leaf_cache *cache, const struct leaf *leaf)
 {
     time_t now = (time_t)(clock_wall_us() / 1000000);
     time_t ends = leaf_not_after(leaf);
 
-    return ends > now + RENEW_BEFORE_END_S || (ends > now && ends >= ca_expiry(cache->ca));
+    return leaf_not_before(leaf) <= now &&
+           (ends > now + RENEW_BEFORE_END_S || (ends > now && ends >= ca_expiry(cache->ca)));
 }
 
 /* With the lock held: a new reference to what is there and fresh, else NULL. */

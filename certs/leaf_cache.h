@@ -1,7 +1,8 @@
 /* leaf_cache: the leaves forged so far, by host and key type, for all workers.
  *
  * Bounded by count: the leaf that was asked for longest ago goes first. A leaf weighs about 3.5 KiB. A leaf
- * with less than a day left is forged anew, so that none expires while a client holds it. Threads: all
+ * with less than a day left is forged anew, so that none expires while a client holds it, and so is one that
+ * has not begun, since the clock was set back. Threads: all
  * functions but new and free may be called on any thread. One short lock, never held while forging: two
  * workers that miss the same host at once both forge, and both get the leaf that was first. */
 #ifndef WEIR_CERTS_LEAF_CACHE_H

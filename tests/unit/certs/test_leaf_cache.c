@@ -113,6 +113,27 @@ static void a_leaf_near_its_end_is_forged_anew(void **state)
     leaf_cache_free(cache);
 }
 
+/* The clock of a machine that started with a wrong one is set back: no client takes a leaf of the future. */
+static void a_leaf_that_has_not_begun_is_forged_anew(void **state)
+{
+    struct leaf_cache *cache = new_cache(state, 10);
+    struct leaf *old = NULL;
+    struct leaf *other = NULL;
+    struct err err;
+
+    assert_true(leaf_cache_get(cache, "api.test", KEY_EC, &old, &err));
+    travel_before(leaf_not_before(old), -60);
+    assert_ptr_equal(get(cache, "api.test", KEY_EC), old);
+    travel_before(leaf_not_before(old), 60);
+    assert_true(leaf_cache_get(cache, "api.test", KEY_EC, &other, &err));
+    assert_ptr_not_equal(other, old);
+    assert_true(leaf_not_before(other) < leaf_not_before(old));
+    assert_int_equal(leaf_cache_count(cache), 1);
+    leaf_unref(old);
+    leaf_unref(other);
+    leaf_cache_free(cache);
+}
+
 static void leaves_end_with_the_ca_and_are_not_forged_again_and_again(void **state)
 {
     struct ca *ca = NULL;
@@ -192,6 +213,7 @@ int main(void)
         SCRATCH_TEST(key_types_are_kept_apart),
         SCRATCH_TEST(the_leaf_unused_for_longest_goes_first),
         cmocka_unit_test_setup_teardown(a_leaf_near_its_end_is_forged_anew, scratch_setup, back_to_now),
+        cmocka_unit_test_setup_teardown(a_leaf_that_has_not_begun_is_forged_anew, scratch_setup, back_to_now),
         cmocka_unit_test_setup_teardown(leaves_end_with_the_ca_and_are_not_forged_again_and_again,
                                         scratch_setup, back_to_now),
         SCRATCH_TEST(a_host_without_leaf_is_an_error_and_not_kept),
