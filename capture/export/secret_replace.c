@@ -15,7 +15,9 @@ static enum secret_form form_of(const struct secret_leaf *leaf)
 {
     if (span_eq(leaf->value, leaf->spelled))
         return SECRET_RAW;
-    return leaf->place == SECRET_PLACE_LEAF ? SECRET_ESCAPED : SECRET_FORM;
+    return leaf->place == SECRET_PLACE_LEAF     ? SECRET_ESCAPED
+           : leaf->place == SECRET_PLACE_MARKUP ? SECRET_HTML
+                                                : SECRET_FORM;
 }
 
 static void add_leaf(void *self, const struct secret_leaf *leaf)

@@ -1,5 +1,6 @@
 #include "capture/export/secret_text.h"
 
+#include "capture/export/markup.h"
 #include "capture/export/multipart.h"
 #include "capture/export/secret_form.h"
 #include "capture/export/text.h"
@@ -263,6 +264,33 @@ static void walk_multipart(const struct walk *walk, struct span type, struct spa
     mem_free(parts);
 }
 
+/* --- XML and HTML -------------------------------------------------------------------------------------- */
+
+static void tell_markup(void *self, const struct markup_value *value)
+{
+    const struct walk *walk = self;
+    struct strbuf buf = STRBUF_EMPTY;
+    struct secret_leaf leaf = { .place = SECRET_PLACE_MARKUP,
+                                .name = value->name,
+                                .value =
+                                    value->is_plain ? value->value : decoded(SECRET_HTML, value->value, &buf),
+                                .spelled = value->value };
+    struct walk inner = *walk;
+
+    if (value->is_address) { /* most are relative */
+        inner.is_shifted = walk->is_shifted || leaf.value.ptr != leaf.spelled.ptr;
+        walk_url(&inner, leaf.value);
+    } else {
+        tell(walk, leaf);
+    }
+    strbuf_clear(&buf);
+}
+
+static void walk_markup(const struct walk *walk, struct span text, bool is_html)
+{
+    markup_each(text, is_html, tell_markup, (void *)walk);
+}
+
 /* --- header fields ------------------------------------------------------------------------------------- */
 
 static void walk_authorization(const struct walk *walk, struct span value)
@@ -322,6 +350,17 @@ static void walk_field(const struct walk *walk, struct span name, struct span va
 
 /* --- texts --------------------------------------------------------------------------------------------- */
 
+/* By what it begins with. */
+static enum secret_text_kind kind_of(struct span text)
+{
+    struct span front = span_sub(text, 0, text.len < 64 ? text.len : 64);
+
+    return is_json(front)         ? SECRET_TEXT_JSON
+           : !markup_is(front)    ? SECRET_TEXT_PLAIN
+           : markup_is_html(text) ? SECRET_TEXT_HTML
+                                  : SECRET_TEXT_XML;
+}
+
 struct secret_text secret_text_of_body(const struct record *record, enum http_role direction,
                                        struct span body)
 {
@@ -336,8 +375,14 @@ struct secret_text secret_text_of_body(const struct record *record, enum http_ro
         text.kind = SECRET_TEXT_QUERY;
     else if (span_eq(type, SPAN("multipart/form-data")))
         text.kind = SECRET_TEXT_MULTIPART;
-    else if (span_ends(type, SPAN("json")) || is_json(span_sub(body, 0, body.len < 64 ? body.len : 64)))
+    else if (span_ends(type, SPAN("json")))
         text.kind = SECRET_TEXT_JSON;
+    else
+        text.kind = kind_of(body);
+    if (text.kind == SECRET_TEXT_PLAIN && span_ends(type, SPAN("xml")))
+        text.kind = SECRET_TEXT_XML;
+    if ((text.kind == SECRET_TEXT_PLAIN || text.kind == SECRET_TEXT_XML) && span_eq(type, SPAN("text/html")))
+        text.kind = SECRET_TEXT_HTML;
     return text;
 }
 
@@ -354,12 +399,9 @@ struct secret_text secret_text_of_field(const struct record *record, enum http_r
 struct secret_text secret_text_of_message(const struct record *record, enum http_role direction,
                                           struct span payload)
 {
-    return (struct secret_text){ .kind = is_json(span_sub(payload, 0, payload.len < 64 ? payload.len : 64))
-                                             ? SECRET_TEXT_JSON
-                                             : SECRET_TEXT_PLAIN,
-                                 .text = payload,
-                                 .record = record,
-                                 .is_response = direction == HTTP_RESPONSE };
+    return (struct secret_text){
+        .kind = kind_of(payload), .text = payload, .record = record, .is_response = direction == HTTP_RESPONSE
+    };
 }
 
 struct secret_text secret_text_of_query(const struct record *record)
@@ -389,6 +431,10 @@ void secret_text_each(const struct secret_text *text,
         break;
     case SECRET_TEXT_MULTIPART:
         walk_multipart(&walk, text->name, text->text);
+        break;
+    case SECRET_TEXT_XML:
+    case SECRET_TEXT_HTML:
+        walk_markup(&walk, text->text, text->kind == SECRET_TEXT_HTML);
         break;
     }
 }

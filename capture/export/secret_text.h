@@ -1,5 +1,6 @@
 /* secret_text: the named values in a piece of captured text: query pairs, form fields, JSON leaves, cookies,
- * parts of multipart bodies, the parameters of URLs in header fields.
+ * parts of multipart bodies, the parameters of URLs in header fields, elements and attributes of XML, fields
+ * of forms in HTML.
  *
  * Nothing is parsed into a tree and written again: what is found is where it stands in the text. Text that is
  * damaged or cut gives what can be read of it. Any thread. */
@@ -18,6 +19,8 @@ enum secret_text_kind {
     SECRET_TEXT_FIELD, /* the value of a header field */
     SECRET_TEXT_JSON,  /* also several, one behind the other */
     SECRET_TEXT_MULTIPART,
+    SECRET_TEXT_XML,
+    SECRET_TEXT_HTML,
 };
 
 struct secret_text { /* all borrowed */
@@ -43,6 +46,7 @@ enum secret_place {
     SECRET_PLACE_LEAF,   /* of JSON: a string */
     SECRET_PLACE_NUMBER, /* of JSON */
     SECRET_PLACE_PART,   /* of a multipart body */
+    SECRET_PLACE_MARKUP, /* of XML or HTML */
     SECRET_PLACE_FIELD,  /* the value of a header field */
     SECRET_PLACE_AUTH,   /* what follows the scheme in an Authorization field; name: the scheme */
     SECRET_PLACE_COOKIE,

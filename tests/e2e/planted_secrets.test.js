@@ -45,7 +45,9 @@ function answer(req, res, seen) {
     case '/br': return res.writeHead(200, { ...json, 'Content-Encoding': 'br' }).end(zlib.brotliCompressSync(JSON.stringify({ password: plant('brotli') })));
     case '/page':
       return res.writeHead(200, { 'Content-Type': 'text/html' })
-        .end(`<form><input type="hidden" name="csrf_token" value="${plant('csrfheader')}"></form><a href="/x?sessionid=${planted.setcookie}">${BEARER}</a>`);
+        .end(`<form><input type="hidden" name="csrf_token" value="${plant('csrfheader')}"><input name=authenticity_token value='${plant('hiddenfield')}' type=hidden></form>`
+          + `<meta name="csrf-token" content="${plant('metatag')}"><a href="/y?a=1&amp;session_id=${plant('linkquery')}">y</a>`
+          + `<script type="application/json">{"apiKey":"${plant('pagescript')}"}</script><a href="/x?sessionid=${planted.setcookie}">${BEARER}</a>`);
     case '/events':
       return res.writeHead(200, { 'Content-Type': 'text/event-stream' }).end(`data: {"token":"${plant('event')}"}\n\ndata: ${BEARER}\n\n`);
     case '/reasons': return res.writeHead(400, `no ${BEARER}`, { ...json, 'WWW-Authenticate': `Bearer error="${BEARER}"` }).end('{}');
@@ -54,7 +56,8 @@ function answer(req, res, seen) {
     case '/echo': // in every spelling, in places that nobody would look for them
       return res.writeHead(200, { 'Content-Type': 'text/plain', 'X-Note': `${percent(BEARER)} ${encodeURIComponent(WEIRD)}` }).end([
         BEARER, percent(BEARER), percent(BEARER, true), base64(BEARER), base64(`a${BEARER}`), base64(`ab${BEARER}`), Buffer.from(BEARER).toString('base64url'),
-        JSON.stringify(WEIRD), `"${escaped(BEARER)}"`, encodeURIComponent(WEIRD), new URLSearchParams({ a: WEIRD }), base64(WEIRD), base64(`x:${WEIRD}`)].join('\n'));
+        JSON.stringify(WEIRD), `"${escaped(BEARER)}"`, encodeURIComponent(WEIRD), new URLSearchParams({ a: WEIRD }), base64(WEIRD), base64(`x:${WEIRD}`),
+        encodeURIComponent(base64(WEIRD)), encodeURIComponent(base64(`x:${WEIRD}`)), base64(WEIRD).replaceAll('/', '\\/')].join('\n'));
     default: return res.writeHead(200, json).end('{}');
   }
 }
@@ -95,6 +98,9 @@ async function traffic(t, weir, port, wsPort) {
   await ask('POST', '/rpc', { headers: json, body: JSON.stringify([{ jsonrpc: '2.0', method: 'auth', params: { secret: plant('rpc') }, id: 1 }]) });
   await ask('POST', '/zipped', { headers: { ...json, 'Content-Encoding': 'gzip' }, body: zlib.gzipSync(JSON.stringify({ secret: plant('sentgzip') })) });
   await ask('POST', '/soap', { headers: { 'Content-Type': 'text/xml' }, body: `<login><password>${WEIRD.replace('&', '&amp;')}</password><x>${BEARER}</x></login>` });
+  await ask('POST', '/soap', { headers: { 'Content-Type': 'application/soap+xml' }, body: '<?xml version="1.0"?><s:Envelope><s:Header><wsse:Security><wsse:UsernameToken>'
+    + `<wsse:Password Type="urn:PasswordText">${plant('soappassword')}</wsse:Password></wsse:UsernameToken></wsse:Security></s:Header><s:Body><get sessionToken='${plant('xmlattribute')}'>`
+    + `<clientSecret><![CDATA[${plant('cdata')}]]></clientSecret><entry key="api_key">${plant('xmlentry')}</entry><key>password</key><string>${plant('plist')}</string></get></s:Body></s:Envelope>` });
   await ask('POST', '/trailers', { body: '{}', trailers: { 'X-Session-Token': plant('senttrailer') } });
   await ask('POST', '/grpc', { headers: { 'Content-Type': 'application/grpc-web+proto', 'x-token': plant('metadata') }, body: prefixed(protobuf(1, BEARER)) });
   await ask('POST', '/keys', { headers: json, body: '{"note":"-----BEGIN PRIVATE KEY-----\\nMIIEvQIBADANBgkqhkiG9w0BAQ\\n-----END PRIVATE KEY-----","aws":"AKIAIOSFODNN7PLANTED"}' });
@@ -124,7 +130,8 @@ function spellings() {
       all.push([place, spelling]);
     for (const lead of ['', 'a', 'ab']) {
       const inner = base64(lead + value); // without the characters that what stands beside has a share in
-      all.push([`${place} in base64`, inner.slice(lead.length ? 4 : 0, Math.floor((lead.length + Buffer.byteLength(value)) / 3) * 4)]);
+      const alone = inner.slice(lead.length ? 4 : 0, Math.floor((lead.length + Buffer.byteLength(value)) / 3) * 4);
+      for (const spelling of [alone, encodeURIComponent(alone), alone.replaceAll('/', '\\/')]) all.push([`${place} in base64`, spelling]);
     }
   }
   return all;

@@ -53,7 +53,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     struct err err; /* of so small a text there are never too many */
 
     if (size != 0) {
-        text.kind = (enum secret_text_kind)(bytes[0] % (SECRET_TEXT_MULTIPART + 1));
+        text.kind = (enum secret_text_kind)(bytes[0] % (SECRET_TEXT_HTML + 1));
         text.name = names[bytes[0] / 16 % 5];
         text.is_response = bytes[0] >= 128;
         text.text = span_make(bytes + 1, size - 1);

@@ -66,7 +66,12 @@ static const char *const planted[] = {
     "sig-Nature15",     "frag-Token16",
     "url-Pass17",       "7391",
     "pq\\\"r-Secret18", "inner-Secret19",
-    "trail-Token20",
+    "trail-Token20",    "soap-Pass&amp;21",
+    "soap-Pass&21",     "attr-Token22",
+    "cdata-Secret23",   "key-Token24",
+    "plist-Secret25",   "hidden-Csrf26",
+    "meta-Csrf27",      "href-Session28",
+    "script-Token29",   "b2s%2FPj5%2Ba2V5LTMw",
 };
 
 static struct fake_source *planted_session(void)
@@ -111,6 +116,22 @@ static struct fake_source *planted_session(void)
     strbuf_add(&text, strbuf_span(&zip));
     fake_source_add(fake, "https://api.shop.test", strbuf_span(&text), SPAN_NONE);
     fake_source_add(fake, "https://api.shop.test", SPAN("PUT /bin HTTP/1.1\r\n\r\n\0\xff tok_Bearer1 \1"),
+                    SPAN_NONE);
+    fake_source_add(
+        fake, "https://api.shop.test",
+        SPAN("POST /soap HTTP/1.1\r\nContent-Type: text/xml\r\n\r\n"
+             "<?xml version='1.0'?><s:Envelope xmlns:s='x' xmlns:token='urn:t'><wsse:Password "
+             "Type=\"Text\">soap-Pass&amp;21</wsse:Password><call authToken='attr-Token22'/>"
+             "<clientSecret><![CDATA[cdata-Secret23]]></clientSecret><entry "
+             "key=\"api-key\">key-Token24</entry>"
+             "<key>password</key>\n<string>plist-Secret25</string></s:Envelope>"),
+        SPAN("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<!DOCTYPE html><meta content=meta-Csrf27 "
+             "name=csrf-token><form><input type=\"hidden\" name=\"authenticity_token\" "
+             "value=\"hidden-Csrf26\">"
+             "<a href='/x?a=1&amp;session=href-Session28'>soap-Pass&amp;21</a>"
+             "<script>{\"token\":\"script-Token29\"}</script>"));
+    fake_source_add(fake, "https://api.shop.test",
+                    SPAN("GET /?token=ok%3F%3E%3E~key-30&b=b2s%2FPj5%2Ba2V5LTMw HTTP/1.1\r\n\r\n"),
                     SPAN_NONE);
     record = fake_source_add(fake, "https://api.shop.test",
                              SPAN("GET /ws HTTP/1.1\r\nX-Trace-Token: trail-Token20\r\n\r\n"),
@@ -299,6 +320,33 @@ static void common_values_are_left_alone(void **state)
             "\"token\":null,\"secret\":true,\"session\":0,\"passwordHint\":\"your first "
             "cat\",\"code\":\"E1234567\","
             "\"key\":\"some.translation.key\",\"risk-free\":\"sk-learn ask-me-anything-about-this-thing\"}"));
+    masked = export_as(fake, "jsonl", EXPORT_SECRETS_ENV);
+    kept = export_as(fake, "jsonl", EXPORT_SECRETS_KEEP);
+    assert_string_equal(masked, kept);
+    free(masked);
+    free(kept);
+    fake_source_free(fake);
+}
+
+static void markup_without_secrets_is_left_alone(void **state)
+{
+    struct fake_source *fake = fake_source_new();
+    char *masked, *kept;
+
+    (void)state;
+    fake_source_add(
+        fake, "https://shop.test", SPAN("GET / HTTP/1.1\r\n\r\n"),
+        SPAN("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<!DOCTYPE html><title>Password</title>"
+             "<!-- <input name=token value=abc-123-XYZ> --><label for=\"password\">Your password</label>"
+             "<input id=\"password\" type=\"password\" autocomplete=\"current-password\" value=\"\">"
+             "<div data-password-toggle=\"#password-1\"><meta name=\"theme\" content=\"#AbC123def\">"
+             "<code>session_Start42</code><script>if (a<b) token = \"later\"</script>"));
+    fake_source_add(
+        fake, "https://shop.test", SPAN("GET /wsdl HTTP/1.1\r\n\r\n"),
+        SPAN(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\n\r\n<xs:schema xmlns:token=\"urn:Some-Token9\">"
+            "<xs:element name=\"password\" type=\"xs:string\"/><password><hint>Name1-of-pet</hint></password>"
+            "<tokenType>Bearer-1</tokenType><Token></Token><secret>false</secret></xs:schema>"));
     masked = export_as(fake, "jsonl", EXPORT_SECRETS_ENV);
     kept = export_as(fake, "jsonl", EXPORT_SECRETS_KEEP);
     assert_string_equal(masked, kept);
@@ -620,6 +668,7 @@ int main(void)
         cmocka_unit_test(every_name_of_a_secret_is_known),
         cmocka_unit_test(every_known_token_is_seen_by_what_it_looks_like),
         cmocka_unit_test(common_values_are_left_alone),
+        cmocka_unit_test(markup_without_secrets_is_left_alone),
         cmocka_unit_test(a_weak_value_is_masked_where_it_was_given_alone),
         cmocka_unit_test(names_are_unique_and_keep_clear_of_others),
         cmocka_unit_test(a_name_that_stands_in_the_traffic_as_a_token_is_nobodys),
