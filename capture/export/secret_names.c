@@ -119,6 +119,17 @@ struct secret_name secret_names_take(struct secret_names *names, uint32_t index)
     return name;
 }
 
+bool secret_names_take_whole(struct secret_names *names, struct span text, struct secret_name *out_name)
+{
+    uint32_t index = secret_names_word(names, text);
+
+    if (!is_free(names, names->words[index]->text))
+        return false;
+    names->words[index]->next = 2;
+    *out_name = (struct secret_name){ .word = index };
+    return true;
+}
+
 void secret_names_add(const struct secret_names *names, struct secret_name name, struct strbuf *out)
 {
     strbuf_add_str(out, names->words[name.word]->text);

@@ -30,6 +30,8 @@ void secret_names_set_judge(struct secret_names *names, bool (*may)(void *self, 
                             void *self);
 /* The next name of that word. Some number must be possible. */
 struct secret_name secret_names_take(struct secret_names *names, uint32_t word);
+/* Exactly that name, where nobody has it and it is possible. False: not. */
+bool secret_names_take_whole(struct secret_names *names, struct span text, struct secret_name *out_name);
 /* Appended. */
 void secret_names_add(const struct secret_names *names, struct secret_name name, struct strbuf *out);
 

@@ -46,6 +46,8 @@ struct secrets {
     struct name_marks literals;
     bool (*is_taken)(void *self, const char *name);
     void *is_taken_self;
+    const char *(*known)(void *self, struct span value);
+    void *known_self;
 };
 
 struct secrets *secrets_new(void)
@@ -447,6 +449,29 @@ static struct span value_at(const void *self, size_t i)
     return secret_value(&((const struct secrets *)self)->list[i]);
 }
 
+void secrets_keep_names(struct secrets *secrets, const char *(*known)(void *self, struct span value),
+                        void *self)
+{
+    secrets->known = known;
+    secrets->known_self = self;
+}
+
+static bool is_plain_name(const char *name)
+{
+    size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
+
+    return len != 0 && len <= MAX_NAME_BYTES * 2 && name[len] == '\0';
+}
+
+static bool take_known_name(struct secrets *secrets, struct secret *secret)
+{
+    const char *name =
+        secrets->known != NULL ? secrets->known(secrets->known_self, secret_value(secret)) : NULL;
+
+    return name != NULL && is_plain_name(name) &&
+           secret_names_take_whole(secrets->names, span_of(name), &secret->name);
+}
+
 void secrets_seal(struct secrets *secrets, bool (*is_taken)(void *self, const char *name), void *self)
 {
     uint32_t *which = mem_array(uint32_t, secrets->count + 1);
@@ -459,8 +484,12 @@ void secrets_seal(struct secrets *secrets, bool (*is_taken)(void *self, const ch
     secrets->is_taken = is_taken;
     secrets->is_taken_self = self;
     secret_names_set_judge(secrets->names, may_be_name, secrets);
+    /* Known names first: others could take them. */
     for (size_t i = 0; i < secrets->count; i++)
-        secrets->list[i].name = take_name(secrets, secrets->list[i].name.word);
+        secrets->list[i].is_named = take_known_name(secrets, &secrets->list[i]);
+    for (size_t i = 0; i < secrets->count; i++)
+        if (!secrets->list[i].is_named)
+            secrets->list[i].name = take_name(secrets, secrets->list[i].name.word);
 }
 
 void secrets_add_name(const struct secrets *secrets, const struct secret *secret, struct strbuf *out)

@@ -37,6 +37,7 @@ struct secret { /* small: there may be a million */
     uint8_t kind;       /* enum secret_kind */
     bool is_everywhere; /* if not: only in the places that name it */
     bool is_used;       /* its variable was asked for */
+    bool is_named;      /* by secrets_keep_names */
 };
 
 static inline struct span secret_value(const struct secret *secret)
@@ -59,6 +60,12 @@ bool secrets_add_text(struct secrets *secrets, const struct secret_text *text, s
 
 /* False: text is a body, or its front, that was added without any leaf in it that is a secret by its name. */
 bool secrets_may_have_places(const struct secrets *secrets, const struct secret_text *text);
+
+/* Before secrets_seal: names that values have already, somewhere that the export joins (NULL: the value is
+ * not known there). Those that are no names of variables, or are taken, are not used. self outlives the
+ * sealing. */
+void secrets_keep_names(struct secrets *secrets, const char *(*known)(void *self, struct span value),
+                        void *self);
 
 /* Ends the pass: gives names and prepares finding. Of any {{token}} that stood in the texts none gets the
  * name; is_taken (NULL: nothing is) says which others are not free: base URLs. It is asked again for names of
