@@ -9,7 +9,6 @@
 
 #include "capture/export/content.h"
 #include "capture/export/credential.h"
-#include "capture/export/digest.h"
 #include "capture/export/environment.h"
 #include "capture/export/hidden.h"
 #include "capture/export/job.h"
@@ -108,12 +107,8 @@ bool url_is_escaped(const struct record *record);
 bool item_write(struct collection *collection, const struct survey_item *item, const struct record *record,
                 size_t number, int width, struct err *err);
 
-/* id: see example_id. */
 bool example_write(struct collection *collection, const struct record *record, const char *id,
                    struct span item_name, struct err *err);
-/* An endpoint's example is the same one in every capture as long as the response looks the same: its id
- * hangs on the item's and on dedup_class. */
-void example_id(const char *item_id, uint64_t class, char out[DIGEST_UUID_BYTES]);
 /* "json", "html", "xml", "javascript", "text". */
 const char *example_language(struct span media_type);
 

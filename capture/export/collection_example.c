@@ -1,11 +1,8 @@
 #include "capture/export/collection.h"
 
-#include <inttypes.h>
-
 #include "capture/export/policy.h"
 #include "capture/export/text.h"
 #include "capture/set_cookie.h"
-#include "proxy/base/mem.h"
 #include "proxy/http/message.h"
 
 /* --- examples ------------------------------------------------------------------------------------------ */
@@ -285,14 +282,6 @@ static bool write_response(struct collection *collection, struct request *reques
     strbuf_clear(&name);
     strbuf_clear(&reason);
     return ok;
-}
-
-void example_id(const char *item_id, uint64_t class, char out[DIGEST_UUID_BYTES])
-{
-    char *key = mem_printf("%s %016" PRIx64, item_id, class);
-
-    digest_uuid("example", span_of(key), out);
-    mem_free(key);
 }
 
 bool example_write(struct collection *collection, const struct record *record, const char *id,

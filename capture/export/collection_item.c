@@ -1,5 +1,6 @@
 #include "capture/export/collection.h"
 
+#include "capture/export/digest.h"
 #include "capture/export/text.h"
 
 static const struct dedup_item *endpoint_of(const struct collection *collection,
@@ -95,7 +96,7 @@ static void make_example_id(const struct collection *collection, const char *ite
                             char out[DIGEST_UUID_BYTES])
 {
     if (is_endpoint_item(collection))
-        example_id(item_id, example->class, out);
+        identity_example_uuid(item_id, example->class, out);
     else
         digest_uuid("response", span_of(record->uid), out);
 }

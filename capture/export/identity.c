@@ -438,3 +438,11 @@ void identity_uuid(struct span text, char out[DIGEST_UUID_BYTES])
 {
     digest_uuid("endpoint", text, out);
 }
+
+void identity_example_uuid(const char *item_uuid, uint64_t class, char out[DIGEST_UUID_BYTES])
+{
+    char *key = mem_printf("%s %016llx", item_uuid, (unsigned long long)class);
+
+    digest_uuid("example", span_of(key), out);
+    mem_free(key);
+}

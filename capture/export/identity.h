@@ -50,6 +50,9 @@ void identity_text(struct strbuf *out, const struct record *record, struct span 
 struct identity identity_of(struct span text);
 /* The UUIDv5 that an item of that identity has. */
 void identity_uuid(struct span text, char out[DIGEST_UUID_BYTES]);
+/* The UUIDv5 of its example of that dedup_class: an endpoint's example is the same one in every capture, as
+ * long as the response looks the same. */
+void identity_example_uuid(const char *item_uuid, uint64_t class, char out[DIGEST_UUID_BYTES]);
 
 /* How the caller shows who it is: "bearer", "basic", "apikey:x-api-key", "none". Appended. */
 void identity_add_auth(struct strbuf *out, const struct record *record);
