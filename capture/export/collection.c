@@ -218,6 +218,46 @@ static bool write_document(struct collection *collection, struct err *err)
     return true;
 }
 
+/* What is merged is written into a file that nobody else sees first. */
+static FILE *open_made(const struct export_job *job, FILE *out, struct err *err)
+{
+    return job->merge != NULL ? files_temporary(err) : out;
+}
+
+static bool write_collection(struct collection *collection, struct err *err)
+{
+    struct export_job *job = collection->job;
+    unsigned max = job->options->max_examples != 0 ? job->options->max_examples : EXPORT_MAX_EXAMPLES;
+    FILE *made = open_made(job, job->out, err);
+    bool ok = made != NULL;
+
+    if (ok) {
+        jout_init(&collection->json, made);
+        ok = write_document(collection, err);
+    }
+    if (ok && job->merge != NULL)
+        ok = merge_collection(job->merge, made, job->out, max, job->files, job->log, &job->report->merged,
+                              err);
+    if (made != NULL && made != job->out)
+        fclose(made);
+    return ok;
+}
+
+static bool write_values(struct collection *collection, struct err *err)
+{
+    struct export_job *job = collection->job;
+    FILE *made = job->values != NULL ? open_made(job, job->values, err) : NULL;
+    bool ok = made != NULL || job->values == NULL;
+
+    if (made != NULL)
+        environment_write(job, &collection->survey, &collection->fill_ins, made);
+    if (made != NULL && made != job->values) {
+        ok = merge_values(job->merge, made, job->values, &job->report->values, &job->report->blanks, err);
+        fclose(made);
+    }
+    return ok;
+}
+
 bool export_collection(struct export_job *job, struct err *err)
 {
     struct collection collection = { .job = job,
@@ -229,10 +269,7 @@ bool export_collection(struct export_job *job, struct err *err)
         return false;
     collection_report(job, &collection.survey);
     collection.names = names_new();
-    jout_init(&collection.json, job->out);
-    ok = write_document(&collection, err);
-    if (ok && job->values != NULL)
-        environment_write(job, &collection.survey, &collection.fill_ins, job->values);
+    ok = write_collection(&collection, err) && write_values(&collection, err);
     names_free(collection.names);
     survey_clear(&collection.survey);
     return ok;

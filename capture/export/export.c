@@ -174,9 +174,10 @@ void job_count_fate(struct export_job *job, enum export_reason reason, uint32_t 
  */
 static bool is_reserved(void *self, const char *name)
 {
-    (void)self;
+    const struct merge *merge = self;
+
     return strstr(name, "aseUrl") != NULL || strcmp(name, CREDENTIAL_AWS_VARIABLE) == 0 ||
-           strcmp(name, CREDENTIAL_DIGEST_VARIABLE) == 0;
+           strcmp(name, CREDENTIAL_DIGEST_VARIABLE) == 0 || (merge != NULL && merge_is_taken(merge, name));
 }
 
 static bool knows_secrets(const struct export_options *options)
@@ -201,7 +202,9 @@ static bool collect(struct export_job *job, struct err *err)
          !secrets_load_patterns(job->secrets, options->secret_patterns, err)) ||
         !secrets_collect(job->secrets, job->source, err))
         return false;
-    secrets_seal(job->secrets, is_reserved, NULL);
+    if (job->merge != NULL)
+        secrets_keep_names(job->secrets, merge_secret_name, job->merge);
+    secrets_seal(job->secrets, is_reserved, job->merge);
     if (job->log != NULL)
         job_log_set_secrets(job->log, job->secrets);
     return true;
@@ -242,6 +245,8 @@ static bool write_format(struct export_job *job, struct err *err)
         options->progress(options->progress_self, EXPORT_CHECKING, 0, 0);
     if (ok && is_guarded(options))
         ok = secret_gate_pass(job->secrets, job->out, "the export", err);
+    if (!ok && job->merge != NULL && err->code == ERR_LEAK)
+        merge_explain_leak(job->merge, job->secrets, err);
     job->report->is_hidden = is_guarded(options);
     return ok;
 }
@@ -341,6 +346,21 @@ bool export_to_stream(const struct export_source *source, const struct export_op
     return ok;
 }
 
+static bool open_merge(struct export_job *job, struct err *err)
+{
+    const struct export_options *options = job->options;
+    char *values;
+    bool ok;
+
+    if (options->into == NULL)
+        return true;
+    values = values_path(options->format, options->into);
+    ok = merge_open(options->into, values, &job->merge, err);
+    mem_free(values);
+    job->report->is_merged = ok && job->merge != NULL;
+    return ok;
+}
+
 bool export_to_file(const struct export_source *source, const struct export_options *options,
                     const char *path, struct export_report *out_report, struct err *err)
 {
@@ -354,7 +374,8 @@ bool export_to_file(const struct export_source *source, const struct export_opti
         return false;
     job.out = out.file;
     job.files = files_new(path);
-    ok = open_sides(&job, path, &sides, err) && write_format(&job, err) && commit_sides(&job, &sides, err) &&
+    ok = open_merge(&job, err) && open_sides(&job, path, &sides, err) && write_format(&job, err) &&
+         (job.merge == NULL || merge_check(job.merge, err)) && commit_sides(&job, &sides, err) &&
          (options->unsynced ? outfile_show(&out, err) : outfile_commit(&out, err));
     if (ok) {
         files_keep(job.files);
@@ -369,5 +390,6 @@ bool export_to_file(const struct export_source *source, const struct export_opti
     files_free(job.files);
     clear_sides(&job, &sides);
     secrets_free(job.secrets);
+    merge_free(job.merge);
     return ok;
 }

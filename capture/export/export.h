@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "capture/export/merge.h"
 #include "capture/export/source.h"
 #include "proxy/base/err.h"
 
@@ -82,9 +83,11 @@ struct export_options {
     size_t pattern_count;
     FILE *explain;           /* where to say why, a line for each path and exchange; NULL: nowhere */
     const char *report_file; /* the same, into a file: JSON where it ends in ".json"; NULL: none */
-    const char *name;        /* of the collection or environment; NULL: made of host and time */
-    const char *host;        /* openapi: HOST[:PORT], the only one that is described; NULL: all */
-    const char *domain;      /* cookies: see jar_scope_parse; NULL: all */
+    const char *into;   /* collection, to a file: one that it is merged into, see merge.h; one that is not
+                           there makes no difference; NULL: none */
+    const char *name;   /* of the collection or environment; NULL: made of host and time */
+    const char *host;   /* openapi: HOST[:PORT], the only one that is described; NULL: all */
+    const char *domain; /* cookies: see jar_scope_parse; NULL: all */
     bool no_httponly_prefix; /* cookies.txt: HttpOnly cookies stand on lines like all others */
     unsigned session_days; /* cookies: session cookies expire so many days after now_us; 0: with the client */
     uint64_t now_us;       /* wall clock; only its day counts. With session_days */
@@ -163,6 +166,8 @@ struct export_report {
     char *values_path; /* owned; where their values are; NULL: nowhere, or there is none */
     uint64_t values;   /* variables there that have their value */
     uint64_t blanks;   /* and those that somebody has to fill in */
+    bool is_merged;    /* into a file that was there */
+    struct merge_counts merged;
 };
 void export_report_clear(struct export_report *report);
 

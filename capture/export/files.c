@@ -165,7 +165,7 @@ void files_free(struct files *files)
             unlink(files->added[i]);
         mem_free(files->added[i]);
     }
-    if (files->is_folder_ours && !files->is_kept)
+    if (files->is_folder_ours && (!files->is_kept || files->added_count == 0))
         rmdir(files->folder);
     mem_free(files->added);
     mem_free(files->folder);
@@ -264,4 +264,19 @@ bool files_end(struct files *files, struct span name, char **out_name, struct er
     }
     mem_free(path);
     return ok;
+}
+
+void files_drop(struct files *files, const char *name)
+{
+    char *path = mem_printf("%s/%s", files->folder, name);
+
+    for (size_t i = 0; i < files->added_count; i++) {
+        if (strcmp(files->added[i], path) != 0)
+            continue;
+        unlink(path);
+        mem_free(files->added[i]);
+        files->added[i] = files->added[--files->added_count];
+        break;
+    }
+    mem_free(path);
 }

@@ -48,4 +48,7 @@ bool files_begin(struct files *files, struct err *err);
 bool files_write(struct files *files, struct span bytes, struct err *err);
 bool files_end(struct files *files, struct span name, char **out_name, struct err *err);
 
+/* Takes a file of that name away again, if this export added it. */
+void files_drop(struct files *files, const char *name);
+
 #endif

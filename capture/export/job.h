@@ -4,6 +4,7 @@
 
 #include "capture/export/export.h"
 #include "capture/export/files.h"
+#include "capture/export/merge.h"
 #include "capture/export/secrets.h"
 #include "capture/record.h"
 
@@ -17,6 +18,7 @@ struct export_job {
     const char *values_path; /* where those of variables will be; NULL: nowhere */
     FILE *values;            /* where the format writes them, at its end, and counts them into the report;
                               * no variable, no file; NULL with values_path */
+    struct merge *merge;     /* a collection that the export goes into; NULL: it stands alone */
     struct job_log *log;     /* what became of each exchange; NULL: nobody asks */
 };
 

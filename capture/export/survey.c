@@ -254,12 +254,14 @@ static void settle_folders(struct survey *survey)
     mem_free(moved);
 }
 
-static void flatten_small_hosts(struct survey *survey)
+/* merge: NULL: none. Where that has folders for a host, so has this. */
+static void flatten_small_hosts(struct survey *survey, const struct merge *merge)
 {
     for (size_t i = 0; i < survey->count; i++) {
         size_t outer = survey_outer(survey->items[i].order);
 
-        if (outer != SURVEY_THIRD_PARTY && survey->outer.list[outer].count <= SMALL_HOST_ITEMS)
+        if (outer != SURVEY_THIRD_PARTY && survey->outer.list[outer].count <= SMALL_HOST_ITEMS &&
+            (merge == NULL || !merge_is_split(merge, survey->outer.list[outer].name)))
             survey->items[i].order = (uint64_t)outer << 32;
     }
 }
@@ -386,7 +388,7 @@ bool survey_run(struct export_job *job, bool merges, struct survey *out_survey, 
     if (merges && !survey_is_flat(job->options))
         settle_folders(&survey);
     if (merges && job->options->group == EXPORT_BY_BOTH)
-        flatten_small_hosts(&survey);
+        flatten_small_hosts(&survey, job->merge);
     if (survey.count != 0)
         qsort(survey.items, survey.count, sizeof(*survey.items), by_order);
     *out_survey = survey;
