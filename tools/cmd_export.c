@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include "capture/export/export.h"
+#include "capture/export/files.h"
+#include "capture/export/survey.h"
 #include "capture/filter.h"
 #include "capture/jar.h"
 #include "capture/store/store.h"
@@ -48,25 +50,71 @@ static bool is_special(const char *path)
     return stat(path, &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode);
 }
 
-static void say_report(const struct export_format *format, const char *path,
+/* What became of the items of a file that was there. */
+static void add_merged(struct strbuf *out, const struct export_options *options, const char *path,
+                       const struct export_report *report)
+{
+    strbuf_add_str(out, "weir: merged ");
+    text_add_count(out, report->considered, "exchange", "exchanges");
+    strbuf_add_str(out, " into ");
+    text_add_shown(out, span_of(options->into));
+    if (strcmp(path, options->into) != 0) {
+        strbuf_add_str(out, ", as ");
+        text_add_shown(out, span_of(path));
+    }
+    strbuf_add_str(out, ": added ");
+    text_add_count(out, report->merged.added, "item", "items");
+    strbuf_printf(out, ", updated examples of %zu, kept %zu as they are", report->merged.updated,
+                  report->merged.kept);
+}
+
+/* What items of the file send from there, they send from beside the result. */
+static void add_bodies_left(struct strbuf *out, const struct export_options *options, const char *path)
+{
+    struct files *there = files_new(options->into), *here = files_new(path);
+
+    if (strcmp(files_path(there), files_path(here)) != 0 && access(files_path(there), F_OK) == 0)
+        strbuf_printf(out, "weir: bodies of items that were there already lie in %s: copy them to %s\n",
+                      files_path(there), files_path(here));
+    files_free(there);
+    files_free(here);
+}
+
+static void add_written(struct strbuf *out, const struct export_format *format, const char *path,
+                        const struct export_report *report)
+{
+    strbuf_printf(out, report->examples != 0 ? "weir: wrote %llu items of " : "weir: wrote %llu of ",
+                  (unsigned long long)report->written);
+    if (format_is_jar(format))
+        text_add_count(out, report->considered, "cookie", "cookies");
+    else
+        text_add_count(out, report->considered, "exchange", "exchanges");
+    if (report->examples != 0) {
+        strbuf_add_str(out, ", and ");
+        text_add_count(out, report->examples, "further example", "further examples");
+    }
+    if (path != NULL) {
+        strbuf_add_str(out, " to ");
+        text_add_shown(out, span_of(path));
+    }
+}
+
+static void say_report(const struct export_options *options, const char *path,
                        const struct export_report *report)
 {
     struct strbuf out = STRBUF_EMPTY;
 
     add_report(&out, report);
-    strbuf_printf(&out, report->examples != 0 ? "weir: wrote %llu items of " : "weir: wrote %llu of ",
-                  (unsigned long long)report->written);
-    if (format_is_jar(format))
-        text_add_count(&out, report->considered, "cookie", "cookies");
-    else
-        text_add_count(&out, report->considered, "exchange", "exchanges");
-    if (report->examples != 0) {
-        strbuf_add_str(&out, ", and ");
-        text_add_count(&out, report->examples, "further example", "further examples");
-    }
-    if (path != NULL) {
-        strbuf_add_str(&out, " to ");
-        text_add_shown(&out, span_of(path));
+    if (report->is_merged) {
+        add_bodies_left(&out, options, path);
+        add_merged(&out, options, path, report);
+    } else {
+        if (options->into != NULL) {
+            strbuf_add_str(&out, "weir: ");
+            text_add_shown(&out, span_of(options->into));
+            strbuf_add_str(&out, " was not there: it is a new collection\n");
+        }
+        add_written(&out, options->format, path, report);
     }
     if (report->is_hidden)
         strbuf_add_str(&out, "; no known secret is in it\n");
@@ -79,7 +127,7 @@ static void say_report(const struct export_format *format, const char *path,
                                  : "weir: values of secrets, and variables to fill in, are in ");
         text_add_shown(&out, span_of(report->values_path));
         strbuf_add_str(&out, ", readable by its owner alone\n");
-    } else if (format->hiding == EXPORT_HIDES_BY_NAME && path != NULL && report->is_hidden &&
+    } else if (options->format->hiding == EXPORT_HIDES_BY_NAME && path != NULL && report->is_hidden &&
                !is_special(path)) {
         strbuf_add_str(&out, "weir: it has no secrets, so that no file of values goes with it\n");
     }
@@ -109,6 +157,30 @@ static bool is_folder(const char *path)
     return path != NULL && span_ends(span_of(path), SPAN("/"));
 }
 
+/* What makes no sense with --into. */
+static bool check_into(const struct args *args, const struct export_options *options, struct err *err)
+{
+    const char *path = args->output != NULL ? args->output : args->into;
+
+    if (args->into == NULL)
+        return true;
+    if (strcmp(options->format->name, "collection") != 0)
+        return err_set(err, ERR_USAGE, "only a 'collection' can be merged --into a file, '%s' can't",
+                       options->format->name);
+    if (survey_is_flat(options) || options->keeps_all)
+        return err_set(err, ERR_USAGE,
+                       "--into merges endpoints: --profile faithful, --group-by chronological and --no-dedup "
+                       "have exchanges instead, which are others in each capture");
+    if (strcmp(path, "-") == 0 || strcmp(args->into, "-") == 0)
+        return err_set(err, ERR_USAGE, "--into reads a file and replaces it: stdin and stdout are none");
+    if (is_folder(path) || is_folder(args->into))
+        return err_set(err, ERR_USAGE, "--into merges into a collection, not into a folder: give its file");
+    if (is_special(path) || is_special(args->into))
+        return err_set(err, ERR_USAGE, "--into replaces a file, and '%s' is none",
+                       is_special(path) ? path : args->into);
+    return true;
+}
+
 static bool write_export(const struct args *args, const struct export_format *format, struct store *store,
                          const struct session_row *row, const struct filter *filter, struct err *err)
 {
@@ -119,6 +191,7 @@ static bool write_export(const struct args *args, const struct export_format *fo
     struct export_options options = {
         .format = format,
         .group = groups[args->group_by],
+        .into = args->into,
         .name = args->name,
         .host = args->host,
         .domain = args->domain,
@@ -131,8 +204,11 @@ static bool write_export(const struct args *args, const struct export_format *fo
     struct progress progress;
     bool ok;
 
-    if (!export_args_read(args, &options, err) || !export_args_check(&options, err))
+    if (!export_args_read(args, &options, err) || !export_args_check(&options, err) ||
+        !check_into(args, &options, err))
         return false;
+    if (path == NULL)
+        path = args->into;
     if (is_folder(path) && strcmp(format->name, "collection") != 0)
         return err_set(err, ERR_USAGE,
                        "only a collection goes into a folder, with all that it needs; "
@@ -158,7 +234,7 @@ static bool write_export(const struct args *args, const struct export_format *fo
     if (stream != stdout && fclose(stream) != 0 && ok)
         ok = err_sys(err, errno, "writing to '%s'", path);
     if (ok)
-        say_report(format, path, &report);
+        say_report(&options, path, &report);
     export_report_clear(&report);
     source_store_clear(&source);
     return ok;

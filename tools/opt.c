@@ -101,6 +101,8 @@ static const struct opt opts[] = {
     { EXPORT, "output", 'o', OPT_FILE, "FILE", AT(output),
       "where to write; - is stdout (the default); a file is readable by its owner alone; DIR/ gets a "
       "collection with its environment, jars, report and README" },
+    { EXPORT, "into", 0, OPT_FILE, "FILE.json", AT(into),
+      "collection: merge it into this one: new items and examples come in, what people changed is kept" },
     { EXPORT, "profile", 0, OPT_CHOICE, "runnable|faithful", AT(profile),
       "a collection of endpoints with examples (default), or of every request as it was, in order" },
     { EXPORT, "group-by", 0, OPT_CHOICE, "both|domain|endpoint|chronological", AT(group_by),

@@ -65,7 +65,7 @@ struct args {
     const char *secret_patterns, *host;
     int profile, tests, cookies;
     bool no_dedup, no_template, explain;
-    const char *max_examples, *report;
+    const char *max_examples, *report, *into;
     struct arg_size max_example_body;
     struct arg_list template, sync_cookies, live_export;
     bool cookies_only, no_httponly_prefix, history;
