@@ -57,6 +57,8 @@ static bool read_collection(const struct args *args, struct export_options *opti
     options->pattern_count = args->template.count;
     if (!check_templates(options, err))
         return false;
+    options->links = args->link || (options->profile == EXPORT_RUNNABLE &&
+                                    options->group == EXPORT_CHRONOLOGICAL && !args->no_link);
     options->max_example_bytes =
         args->max_example_body.is_given ? args->max_example_body.bytes : EXPORT_MAX_EXAMPLE_BYTES;
     if (options->profile == EXPORT_FAITHFUL &&
@@ -68,6 +70,12 @@ static bool read_collection(const struct args *args, struct export_options *opti
         return err_set(
             err, ERR_USAGE,
             "a faithful collection sends cookies as they were: --cookies is for the other profile");
+    if (options->profile == EXPORT_FAITHFUL && (args->link || args->no_link))
+        return err_set(err, ERR_USAGE,
+                       "a faithful collection sends what was sent: --link and --no-link are for the other "
+                       "profile");
+    if (args->link && args->no_link)
+        return err_set(err, ERR_USAGE, "'--link' and '--no-link' can't be given together");
     return parse_examples(args->max_examples, &options->max_examples, err);
 }
 

@@ -119,6 +119,11 @@ static const struct opt opts[] = {
     { EXPORT, "template", 0, OPT_LIST, "[HOST]/PATTERN", AT(template),
       "collection, openapi: which parts of paths are variables, e.g. '/users/:login/files/**'; * leaves a "
       "part to weir, ** all that follow; may be given again, the first that fits counts" },
+    { EXPORT, "link", 0, OPT_FLAG, NULL, AT(link),
+      "collection: what a response issued and later requests carry (tokens, CSRF fields, ids) is a variable "
+      "that scripts set; the default with --group-by chronological" },
+    { EXPORT, "no-link", 0, OPT_FLAG, NULL, AT(no_link),
+      "collection: such values stay as they were captured" },
     { EXPORT, "tests", 0, OPT_CHOICE, "status|type|shape", AT(tests),
       "collection: test scripts that hold answers against the captured ones" },
     { EXPORT, "explain", 0, OPT_FLAG, NULL, AT(explain),

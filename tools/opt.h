@@ -64,7 +64,7 @@ struct args {
     int session_per, secrets;
     const char *secret_patterns, *host;
     int profile, tests, cookies;
-    bool no_dedup, no_template, explain;
+    bool no_dedup, no_template, explain, link, no_link;
     const char *max_examples, *report, *into;
     struct arg_size max_example_body;
     struct arg_list template, sync_cookies, live_export;

@@ -173,6 +173,7 @@ static void write_variables(struct collection *collection)
          origin = origin->hh.next)
         if (origin->items != 0)
             write_variable(json, span_of(origin->variable), span_of(origin->url));
+    link_write_variables(collection);
     literals_each(collection->survey.literals, write_literal, json);
     jout_close(json);
 }
@@ -269,8 +270,12 @@ bool export_collection(struct export_job *job, struct err *err)
         return false;
     collection_report(job, &collection.survey);
     collection.names = names_new();
-    ok = write_collection(&collection, err) && write_values(&collection, err);
+    ok = !job->options->links || links_find(job, &collection.survey, &collection.links, err);
+    if (ok)
+        link_report(&collection);
+    ok = ok && write_collection(&collection, err) && write_values(&collection, err);
     names_free(collection.names);
+    links_free(collection.links);
     survey_clear(&collection.survey);
     return ok;
 }

@@ -1,7 +1,7 @@
 /* collection: a Postman collection (v2.1.0), split into the document (collection.c), its tree
- * (collection_tree.c), items (collection_item.c), examples (collection_example.c), tests
- * (collection_tests.c), requests (collection_request.c), URLs (collection_url.c) and bodies
- * (collection_body.c). Internal to these. */
+ * (collection_tree.c), items (collection_item.c), examples (collection_example.c), scripts
+ * (collection_tests.c, collection_link.c), requests (collection_request.c), URLs (collection_url.c) and
+ * bodies (collection_body.c). Internal to these. */
 #ifndef WEIR_CAPTURE_EXPORT_COLLECTION_H
 #define WEIR_CAPTURE_EXPORT_COLLECTION_H
 
@@ -13,6 +13,7 @@
 #include "capture/export/hidden.h"
 #include "capture/export/job.h"
 #include "capture/export/json_out.h"
+#include "capture/export/links.h"
 #include "capture/export/multipart.h"
 #include "capture/export/naming.h"
 #include "capture/export/survey.h"
@@ -21,6 +22,7 @@ struct collection {
     struct export_job *job;
     struct json_out json;
     struct survey survey;
+    struct links *links; /* NULL: values stay as they were captured */
     struct names *names; /* taken in the folder that is being written */
     bool is_faithful;
     bool is_flat;       /* in order of time, in no folders */
@@ -71,6 +73,8 @@ struct body_plan {
 bool body_plan_init(struct body_plan *out_plan, struct collection *collection, const struct record *record,
                     bool is_example, struct err *err);
 void body_plan_clear(struct body_plan *plan);
+/* Whether a form is written as its fields, each decoded: newman makes the same of them again. */
+bool body_is_canonical_form(struct hidden *hidden, struct span body);
 /* The member "body" of a request; nothing for PLAN_NONE. */
 bool body_plan_write(struct body_plan *plan, struct export_job *job, struct json_out *json, struct err *err);
 
@@ -112,8 +116,16 @@ bool example_write(struct collection *collection, const struct record *record, c
 /* "json", "html", "xml", "javascript", "text". */
 const char *example_language(struct span media_type);
 
-/* The member "event": what the answer has to be like. */
+/* Lines of a script: what the answer has to be like. */
 bool tests_write(struct collection *collection, const struct record *record, struct err *err);
+
+/* Lines of a script that sets the variables which an item's answer issues; whether there are any. */
+bool link_is_issuer(const struct collection *collection, const struct survey_item *item);
+void link_write_script(struct collection *collection, const struct survey_item *item);
+/* Variables that stand in the collection. */
+void link_write_variables(struct collection *collection);
+/* Tells and counts each link. */
+void link_report(struct collection *collection);
 
 /* --- the tree ------------------------------------------------------------------------------------------ */
 

@@ -73,15 +73,13 @@ static bool is_key_repeated(struct span body, struct span key, struct span until
  * all of a field's value or no part of it. */
 static bool is_canonical_value(struct hidden *hidden, struct span value, struct strbuf *scratch)
 {
-    const struct secret *secret = hidden_whole(hidden, value);
-
     if (!decode_canonical(value, scratch))
         return false;
-    return secret != NULL ? span_eq(strbuf_span(scratch), secret_value(secret))
-                          : hidden_kind_of(hidden, value) == HIDDEN_NOTHING;
+    return hidden_is_whole(hidden, value, strbuf_span(scratch)) ||
+           hidden_kind_of(hidden, value) == HIDDEN_NOTHING;
 }
 
-static bool is_canonical_form(struct hidden *hidden, struct span body)
+bool body_is_canonical_form(struct hidden *hidden, struct span body)
 {
     struct span rest = body, pair;
     struct strbuf scratch = STRBUF_EMPTY;
@@ -111,16 +109,15 @@ static void write_form(struct hidden *hidden, struct json_out *json, struct span
     jout_open_array(json);
     while (span_split(&body, '&', &pair)) {
         size_t equals = span_find(pair, '=');
-        const struct secret *secret = hidden_whole(hidden, span_from(pair, equals + 1));
+        struct span value = span_from(pair, equals + 1);
 
         jout_open_object(json);
         decode_canonical(span_sub(pair, 0, equals), &scratch);
         jout_member_text(json, "key", strbuf_span(&scratch));
-        if (secret == NULL) {
-            decode_canonical(span_from(pair, equals + 1), &scratch);
-        } else {
+        decode_canonical(value, &scratch);
+        if (hidden_is_whole(hidden, value, strbuf_span(&scratch))) {
             strbuf_reset(&scratch);
-            hidden_add_value(hidden->secrets, secret, &scratch);
+            hidden_add_whole(hidden, value, &scratch);
         }
         jout_member_text(json, "value", strbuf_span(&scratch));
         jout_member_str(json, "type", "text");
@@ -461,7 +458,7 @@ static bool choose_mode(struct body_plan *plan, struct collection *collection, c
                plan_graphql(plan)) {
         plan->mode = PLAN_GRAPHQL;
     } else if (is_text && span_eq(type, SPAN("application/x-www-form-urlencoded")) &&
-               is_canonical_form(&plan->hidden, body)) {
+               body_is_canonical_form(&plan->hidden, body)) {
         plan->mode = PLAN_URLENCODED;
     } else if (is_whole && span_eq(type, SPAN("multipart/form-data")) &&
                plan_multipart(plan, record, collection->is_faithful)) {
@@ -515,6 +512,8 @@ bool body_plan_init(struct body_plan *out_plan, struct collection *collection, c
 
     if (ok) {
         hidden_init(&plan.hidden, collection->job->secrets, &plan.front);
+        if (!is_example)
+            links_mark(collection->links, &plan.front, &plan.hidden);
         ok = choose_mode(&plan, collection, record, is_example, err);
     }
     if (!ok) {

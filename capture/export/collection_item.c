@@ -130,6 +130,35 @@ static bool write_examples(struct collection *collection, const struct survey_it
     return true;
 }
 
+/* The member "event": a script that newman runs on each answer. */
+static bool write_script(struct collection *collection, const struct survey_item *item,
+                         const struct record *record, struct err *err)
+{
+    struct json_out *json = &collection->json;
+    bool has_tests = collection->job->options->tests != EXPORT_TESTS_NONE && record->state == RECORD_DONE;
+    bool ok = true;
+
+    if (!has_tests && !link_is_issuer(collection, item))
+        return true;
+    jout_key(json, "event");
+    jout_open_array(json);
+    jout_open_object(json);
+    jout_member_str(json, "listen", "test");
+    jout_key(json, "script");
+    jout_open_object(json);
+    jout_member_str(json, "type", "text/javascript");
+    jout_key(json, "exec");
+    jout_open_array(json);
+    link_write_script(collection, item);
+    if (has_tests)
+        ok = tests_write(collection, record, err);
+    jout_close(json);
+    jout_close(json);
+    jout_close(json);
+    jout_close(json);
+    return ok;
+}
+
 static bool write_item(struct collection *collection, const struct survey_item *item, struct request *request,
                        const struct strbuf *name, struct err *err)
 {
@@ -143,7 +172,7 @@ static bool write_item(struct collection *collection, const struct survey_item *
     jout_member_str(json, "id", id);
     write_description(collection, item, request);
     request_behavior_write(collection, request);
-    if (!tests_write(collection, request->record, err))
+    if (!write_script(collection, item, request->record, err))
         return false;
     jout_key(json, "request");
     if (!request_write(collection, request, err))

@@ -44,6 +44,8 @@ static void write_field(struct collection *collection, const struct request *req
     struct hidden hidden;
 
     hidden_init(&hidden, collection->job->secrets, &text);
+    if (!request->is_example)
+        links_mark(collection->links, &text, &hidden);
     hidden_add(&hidden, field->value, text_add_latin1, &value);
     jout_open_object(json);
     jout_member_text(json, "key", spelling_of(&request->record->request_headers, field->name));
@@ -83,7 +85,8 @@ bool request_init(struct request *out_request, struct collection *collection, co
     if (!body_plan_init(&request.body, collection, record, is_example, err))
         return false;
     if (!collection->is_faithful)
-        credential_init(&request.credential, record, collection->job->secrets);
+        credential_init(&request.credential, record, collection->job->secrets,
+                        is_example ? NULL : collection->links);
     *out_request = request;
     return true;
 }

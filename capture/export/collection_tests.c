@@ -117,28 +117,13 @@ bool tests_write(struct collection *collection, const struct record *record, str
     struct json_out *json = &collection->json;
     json_t *document;
 
-    if (tests == EXPORT_TESTS_NONE || record->state != RECORD_DONE)
-        return true;
     if (!read_document(collection, record, &document, err))
         return false;
-    jout_key(json, "event");
-    jout_open_array(json);
-    jout_open_object(json);
-    jout_member_str(json, "listen", "test");
-    jout_key(json, "script");
-    jout_open_object(json);
-    jout_member_str(json, "type", "text/javascript");
-    jout_key(json, "exec");
-    jout_open_array(json);
     write_status(json, record);
     if (tests >= EXPORT_TESTS_TYPE && record->response_type.len != 0)
         write_type(json, record);
     if (document != NULL)
         write_shape(json, document);
-    jout_close(json);
-    jout_close(json);
-    jout_close(json);
-    jout_close(json);
     json_decref(document);
     return true;
 }

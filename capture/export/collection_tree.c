@@ -44,7 +44,7 @@ static bool write_hoisted(struct collection *collection, uint64_t hash, size_t b
         if (!source->at(source->self, collection->survey.items[i].seq, &record, err))
             return false;
         if (record != NULL)
-            credential_init(&credential, record, collection->job->secrets);
+            credential_init(&credential, record, collection->job->secrets, collection->links);
     }
     collection->inherited = credential_hash(&credential);
     credential_write(&credential, &collection->json);

@@ -175,6 +175,8 @@ static void write_query(struct target *target)
     if (!has_pair)
         return;
     hidden_init(&hidden, target->collection->job->secrets, &text);
+    if (!request->is_example)
+        links_mark(target->collection->links, &text, &hidden);
     jout_key(json, "query");
     jout_open_array(json);
     for (char sign = '?'; has_pair; sign = '&') {
@@ -199,6 +201,8 @@ void url_write(struct collection *collection, const struct request *request)
     if (collection->survey.template != NULL && !request->is_example)
         template_path_of(collection->survey.template, record->host, record->port, record->path, &path);
     hidden_init_plain(&hidden, collection->job->secrets, record->path);
+    if (!request->is_example)
+        links_mark_path(collection->links, record, &path, &hidden);
     strbuf_printf(&target.raw, "{{%s}}", survey_origin_of(&collection->survey, record)->variable);
     jout_key(json, "url");
     jout_open_object(json);

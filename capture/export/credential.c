@@ -3,6 +3,7 @@
 #include <xxhash.h>
 
 #include "capture/export/hidden.h"
+#include "capture/export/links.h"
 #include "capture/export/text.h"
 #include "proxy/base/base64.h"
 #include "proxy/base/mem.h"
@@ -149,7 +150,8 @@ static const struct scheme {
 };
 
 static void take_authorization(struct credential *credential, const struct record *record,
-                               struct secrets *secrets, const struct record_field *field)
+                               struct secrets *secrets, const struct links *links,
+                               const struct record_field *field)
 {
     struct authorization from = { .record = record, .secrets = secrets };
     size_t blank = span_find(field->value, ' ');
@@ -160,6 +162,7 @@ static void take_authorization(struct credential *credential, const struct recor
         return;
     from.value = span_trim(span_from(field->value, blank + 1));
     hidden_init(&from.hidden, secrets, &text);
+    links_mark(links, &text, &from.hidden);
     for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
         if (!span_ieq(name, span_of(schemes[i].name)))
             continue;
@@ -183,7 +186,7 @@ static void make_key(struct credential *credential, struct span name, const char
 }
 
 static bool take_key_field(struct credential *credential, const struct record *record,
-                           struct secrets *secrets)
+                           struct secrets *secrets, const struct links *links)
 {
     static const char *const names[] = { "x-api-key",
                                          "api-key",
@@ -207,6 +210,7 @@ static bool take_key_field(struct credential *credential, const struct record *r
             credential->field = field->name;
             make_key(credential, field->name, "header");
             hidden_init(&hidden, secrets, &text);
+            links_mark(links, &text, &hidden);
             hidden_add(&hidden, field->value, text_add_bytes, attribute(credential, "value"));
             hidden_clear(&hidden);
             return true;
@@ -236,7 +240,8 @@ static size_t count_pairs(struct span query, struct span name)
     return count;
 }
 
-static void take_key_pair(struct credential *credential, const struct record *record, struct secrets *secrets)
+static void take_key_pair(struct credential *credential, const struct record *record, struct secrets *secrets,
+                          const struct links *links)
 {
     struct secret_text text = secret_text_of_query(record);
     struct span rest = record->query, pair;
@@ -254,6 +259,7 @@ static void take_key_pair(struct credential *credential, const struct record *re
         credential->pair = name;
         make_key(credential, name, "query");
         hidden_init(&hidden, secrets, &text);
+        links_mark(links, &text, &hidden);
         hidden_add(&hidden, value, text_add_bytes, attribute(credential, "value"));
         hidden_clear(&hidden);
         return;
@@ -262,7 +268,8 @@ static void take_key_pair(struct credential *credential, const struct record *re
 
 /* --- all of them --------------------------------------------------------------------------------------- */
 
-void credential_init(struct credential *out_credential, const struct record *record, struct secrets *secrets)
+void credential_init(struct credential *out_credential, const struct record *record, struct secrets *secrets,
+                     const struct links *links)
 {
     *out_credential = (struct credential){ .kind = CREDENTIAL_NONE };
     for (size_t i = 0; i < record->request_headers.count; i++) {
@@ -270,11 +277,11 @@ void credential_init(struct credential *out_credential, const struct record *rec
 
         if (!span_ieq(field->name, SPAN("Authorization")))
             continue;
-        take_authorization(out_credential, record, secrets, field);
+        take_authorization(out_credential, record, secrets, links, field);
         return;
     }
-    if (!take_key_field(out_credential, record, secrets))
-        take_key_pair(out_credential, record, secrets);
+    if (!take_key_field(out_credential, record, secrets, links))
+        take_key_pair(out_credential, record, secrets, links);
 }
 
 void credential_clear(struct credential *credential)

@@ -10,6 +10,8 @@
 #include "capture/export/secrets.h"
 #include "capture/record.h"
 
+struct links;
+
 enum credential_kind {
     CREDENTIAL_NONE, /* also those that can't be sent again */
     CREDENTIAL_BEARER,
@@ -38,8 +40,10 @@ struct credential {
 #define CREDENTIAL_AWS_VARIABLE    "awsSecretKey"
 #define CREDENTIAL_DIGEST_VARIABLE "digestPassword"
 
-/* secrets NULL: values are written as they are. record is borrowed until credential_clear. */
-void credential_init(struct credential *out_credential, const struct record *record, struct secrets *secrets);
+/* secrets NULL: values are written as they are, but for those that links (NULL: none) are of. record is
+ * borrowed until credential_clear. */
+void credential_init(struct credential *out_credential, const struct record *record, struct secrets *secrets,
+                     const struct links *links);
 void credential_clear(struct credential *credential);
 
 /* Equal for credentials that are written in the same way; 0: there is none. */

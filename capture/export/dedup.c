@@ -668,6 +668,25 @@ const struct dedup_example *dedup_examples(const struct dedup *dedup, const stru
     return &dedup->examples[item->example];
 }
 
+static int by_seq(const void *key, const void *row)
+{
+    uint32_t x = *(const uint32_t *)key, y = ((const struct row *)row)->seq;
+
+    return x < y ? -1 : x > y;
+}
+
+bool dedup_find_item(const struct dedup *dedup, uint32_t seq, size_t *out_item)
+{
+    const struct row *row = dedup->row_count != 0
+                                ? bsearch(&seq, dedup->rows, dedup->row_count, sizeof(*dedup->rows), by_seq)
+                                : NULL;
+
+    if (row == NULL || row->item == NO_ITEM || (row->flags & ROW_IS_HOP) != 0)
+        return false;
+    *out_item = row->item;
+    return true;
+}
+
 void dedup_each(const struct dedup *dedup,
                 void (*each)(void *self, uint32_t seq, enum dedup_fate fate, size_t item), void *self)
 {

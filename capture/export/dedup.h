@@ -87,6 +87,10 @@ struct dedup_example {
 };
 const struct dedup_example *dedup_examples(const struct dedup *dedup, const struct dedup_item *item);
 
+/* The item whose response the exchange of that number is, when that item is called: of those that are led on
+ * there is none. */
+bool dedup_find_item(const struct dedup *dedup, uint32_t seq, size_t *out_item);
+
 /* What became of each exchange, in order of seq. item is its item's place, or SIZE_MAX for one that has
  * none. */
 void dedup_each(const struct dedup *dedup,

@@ -81,6 +81,7 @@ struct export_options {
     bool keeps_paths;            /* collection: no path is templated, but by patterns */
     const char *const *patterns; /* collection, openapi: overrides of templates */
     size_t pattern_count;
+    bool links;              /* collection, runnable: values that were issued are variables */
     FILE *explain;           /* where to say why, a line for each path and exchange; NULL: nowhere */
     const char *report_file; /* the same, into a file: JSON where it ends in ".json"; NULL: none */
     const char *into;   /* collection, to a file: one that it is merged into, see merge.h; one that is not
@@ -135,7 +136,10 @@ enum export_reason {
     EXPORT_PATTERN_UNUSED, /* patterns */
     EXPORT_MERGED,         /* exchanges of which others speak */
     EXPORT_NOISE,
-    EXPORT_CREDENTIAL,  /* items */
+    EXPORT_CREDENTIAL, /* items */
+    EXPORT_LINKED,     /* variables */
+    EXPORT_LINK_LATE,
+    EXPORT_LINKS_MANY,
     EXPORT_EXAMPLE_CUT, /* examples */
     EXPORT_EXAMPLE_LEFT_OUT,
     EXPORT_BODY_CUT,       /* har */

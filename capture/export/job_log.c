@@ -86,18 +86,28 @@ void job_log_add(struct job_log *log, const char *what, const char *why, uint32_
     strbuf_clear(&line);
 }
 
-void job_log_add_path(struct job_log *log, const char *path)
+static void add_line(struct job_log *log, const char *key, const char *text)
 {
     struct strbuf line = STRBUF_EMPTY;
     struct json_out json;
 
-    add_shown(log, path, &line);
+    add_shown(log, text, &line);
     if (begin_object(log, &json)) {
-        jout_member_text(&json, "path", strbuf_span(&line));
+        jout_member_text(&json, key, strbuf_span(&line));
         jout_close(&json);
     }
     put_line(log, &line);
     strbuf_clear(&line);
+}
+
+void job_log_add_path(struct job_log *log, const char *path)
+{
+    add_line(log, "path", path);
+}
+
+void job_log_add_link(struct job_log *log, const char *link)
+{
+    add_line(log, "link", link);
 }
 
 void job_log_end(struct job_log *log)

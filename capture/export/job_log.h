@@ -21,6 +21,8 @@ void job_log_set_secrets(struct job_log *log, struct secrets *secrets);
 void job_log_add(struct job_log *log, const char *what, const char *why, uint32_t item);
 /* How a path was read: see template_explain. */
 void job_log_add_path(struct job_log *log, const char *line);
+/* A value that one exchange issued and others carry: "exchange 1 issues ...". */
+void job_log_add_link(struct job_log *log, const char *line);
 /* Ends the document. */
 void job_log_end(struct job_log *log);
 

@@ -117,6 +117,9 @@ void secrets_replace(struct secrets *secrets, const struct secret_text *text, en
 
 void secrets_add_mask(const struct secrets *secrets, const struct secret_piece *piece, struct strbuf *out);
 
+/* A name for another variable, so that no secret's spelling gets it: base, or base with a number. Appended. */
+void secrets_claim_name(struct secrets *secrets, const char *base, struct strbuf *out);
+
 /* The variable that holds exactly the text of that piece: the secret's own name where it stands as it is,
  * "apiShopPassword_percent" and the like for another spelling (then "_2": two may differ). Borrowed until
  * the next call. Spellings beyond SECRETS_MAX_SPELLINGS share the secret's own name, whose value is not

@@ -224,9 +224,30 @@ static void add_item(struct export_job *job, struct survey *survey, const struct
                                   .place = (uint32_t)place };
     if (survey->dedup == NULL)
         return;
-    credential_init(&credential, record, job->secrets);
+    credential_init(&credential, record, job->secrets, NULL);
     item->credential = credential_hash(&credential);
     credential_clear(&credential);
+}
+
+bool survey_see_credentials(struct survey *survey, const struct export_job *job, const struct links *links,
+                            struct err *err)
+{
+    const struct export_source *source = job->source;
+    struct credential credential;
+    const struct record *record;
+
+    for (size_t i = 0; i < survey->count; i++) {
+        if (survey->items[i].credential == 0)
+            continue;
+        if (!source->at(source->self, survey->items[i].seq, &record, err))
+            return false;
+        if (record == NULL)
+            continue;
+        credential_init(&credential, record, job->secrets, links);
+        survey->items[i].credential = credential_hash(&credential);
+        credential_clear(&credential);
+    }
+    return true;
 }
 
 static int by_order(const void *a, const void *b)

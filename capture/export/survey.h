@@ -62,6 +62,12 @@ void survey_add_path(const struct survey *survey, const struct export_job *job, 
 bool survey_run(struct export_job *job, bool merges, struct survey *out_survey, struct err *err);
 void survey_clear(struct survey *survey);
 
+struct links;
+/* Looks at the credentials of all items again, where some of them may be variables. Fails only when the store
+ * does. */
+bool survey_see_credentials(struct survey *survey, const struct export_job *job, const struct links *links,
+                            struct err *err);
+
 const struct survey_origin *survey_origin_of(const struct survey *survey, const struct record *record);
 static inline size_t survey_outer(uint64_t order)
 {

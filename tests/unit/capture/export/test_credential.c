@@ -39,7 +39,7 @@ static void assert_written(const char *request, const char *expected)
     size_t len;
     FILE *stream = open_memstream(&text, &len);
 
-    credential_init(&credential, asked(request), NULL);
+    credential_init(&credential, asked(request), NULL, NULL);
     jout_init_line(&json, stream);
     jout_open_object(&json);
     credential_write(&credential, &json);
@@ -99,7 +99,7 @@ static void a_spent_signature_is_shown_with_a_note(void **state)
     struct credential credential;
 
     (void)state;
-    credential_init(&credential, asked("GET / HTTP/1.1\r\nAuthorization: NTLM abc\r\n\r\n"), NULL);
+    credential_init(&credential, asked("GET / HTTP/1.1\r\nAuthorization: NTLM abc\r\n\r\n"), NULL, NULL);
     assert_true(credential.is_spent);
     assert_non_null(credential.note);
     assert_false(credential_takes_field(&credential, SPAN("Authorization")));
@@ -112,7 +112,7 @@ static void what_a_helper_makes_is_not_written_besides(void **state)
 
     (void)state;
     credential_init(&credential, asked("GET /?a=1&api_key=0123456789abcdef HTTP/1.1\r\nX-B: c\r\n\r\n"),
-                    NULL);
+                    NULL, NULL);
     assert_true(credential_takes_pair(&credential, SPAN("api_key")));
     assert_false(credential_takes_pair(&credential, SPAN("a")));
     assert_false(credential_takes_field(&credential, SPAN("X-B")));
@@ -124,13 +124,13 @@ static void equal_credentials_have_equal_hashes(void **state)
     struct credential one, other, none;
 
     (void)state;
-    credential_init(&one, asked("GET /a HTTP/1.1\r\nAuthorization: Bearer abc\r\n\r\n"), NULL);
-    credential_init(&other, asked("GET /b HTTP/1.1\r\nAuthorization: Bearer abd\r\n\r\n"), NULL);
-    credential_init(&none, asked("GET /c HTTP/1.1\r\n\r\n"), NULL);
+    credential_init(&one, asked("GET /a HTTP/1.1\r\nAuthorization: Bearer abc\r\n\r\n"), NULL, NULL);
+    credential_init(&other, asked("GET /b HTTP/1.1\r\nAuthorization: Bearer abd\r\n\r\n"), NULL, NULL);
+    credential_init(&none, asked("GET /c HTTP/1.1\r\n\r\n"), NULL, NULL);
     assert_int_not_equal(credential_hash(&one), credential_hash(&other));
     assert_int_equal(credential_hash(&none), 0);
     credential_clear(&other);
-    credential_init(&other, asked("GET /d HTTP/1.1\r\nAuthorization: Bearer abc\r\n\r\n"), NULL);
+    credential_init(&other, asked("GET /d HTTP/1.1\r\nAuthorization: Bearer abc\r\n\r\n"), NULL, NULL);
     assert_int_equal(credential_hash(&one), credential_hash(&other));
     credential_clear(&one);
     credential_clear(&other);
