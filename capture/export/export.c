@@ -103,8 +103,9 @@ const char *export_reason_text(enum export_reason reason)
         [EXPORT_NOISE] = "left out: analytics, crash reports and preflights",
         [EXPORT_CREDENTIAL] = "credentials that can't be sent again as they are: see the items",
         [EXPORT_LINKED] = "linked: variables that the item sets whose response issued the value",
-        [EXPORT_LINK_LATE] = "used before they are set: variables, by items that stand before those that set "
-                             "them: --group-by chronological keeps the order of time",
+        [EXPORT_LINK_LATE] =
+            "used before they are set: variables, by items whose folder stands before the one "
+            "that sets them; --group-by chronological has neither",
         [EXPORT_LINKS_MANY] = "not linked: what came after too many values that may be links",
         [EXPORT_EXAMPLE_CUT] = "examples that were cut short",
         [EXPORT_EXAMPLE_LEFT_OUT] = "examples without their body, because it is binary or incomplete",

@@ -15,7 +15,7 @@
 
 /* An item, by the exchange that represents it. */
 struct carrier {
-    uint32_t seq, position; /* in the order they are written */
+    uint32_t seq, place; /* see survey_item */
 };
 
 struct finding {
@@ -23,7 +23,7 @@ struct finding {
     struct survey *survey;
     struct links *links;
     struct carrier *carriers; /* by seq */
-    uint32_t *position_of;    /* by place */
+    bool *is_written;         /* by place: whether there is such an item */
     bool *lengths;            /* of values that are carried: [LINK_MAX_VALUE + 1] */
     size_t cursor;            /* among carriers */
     const struct record *record;
@@ -265,14 +265,26 @@ static void improve_name(struct link_found *found, const struct link_place *plac
     found->name = variable_name(place->name);
 }
 
+static void note_use(struct finding *finding, const struct link_found *found)
+{
+    struct links *links = finding->links;
+
+    if (survey_is_flat(finding->job->options))
+        return;
+    if (links->use_count == links->use_cap) {
+        links->use_cap = links->use_cap != 0 ? links->use_cap * 2 : 64;
+        links->uses = mem_realloc(links->uses, links->use_cap * sizeof(*links->uses));
+    }
+    links->uses[links->use_count++] =
+        (struct link_use){ .link = (uint32_t)(found - links->found), .place = finding->carrier->place };
+}
+
 static void add_use(struct finding *finding, struct link_found *found, const struct link_place *place)
 {
     enum link_spelling spelling = spelling_of(place);
 
     if (found->link.uses == 0)
         improve_name(found, place);
-    if (found->link.uses == 0 || finding->carrier->position < found->first_item)
-        found->first_item = finding->carrier->position;
     found->is_secret = found->is_secret || place->is_secret;
     finding->has_credentials = finding->has_credentials || place->kind == LINK_AUTH ||
                                place->kind == LINK_FIELD || place->kind == LINK_PAIR;
@@ -284,6 +296,7 @@ static void add_use(struct finding *finding, struct link_found *found, const str
         found->link.users[found->link.uses] = finding->record->seq;
     found->link.uses++;
     found->last_use = finding->record->seq;
+    note_use(finding, found);
 }
 
 static void take_sent(void *self, const struct link_place *place)
@@ -414,7 +427,7 @@ static bool look_at(struct finding *finding, struct err *err)
     if (!look_at_request(finding, take_sent, err))
         return false;
     if (!dedup_find_item(finding->survey->dedup, record->seq, &finding->place) ||
-        finding->position_of[finding->place] == UINT32_MAX)
+        !finding->is_written[finding->place])
         return true;
     /* Where newman follows a redirect, its script sees what that led to. */
     finding->led_on = record->status >= 300 && record->status < 400 && record->status != 304 &&
@@ -439,14 +452,13 @@ static int by_seq(const void *a, const void *b)
 static void list_carriers(struct finding *finding)
 {
     const struct survey *survey = finding->survey;
-    size_t places = dedup_count(survey->dedup);
 
     finding->carriers = mem_array(struct carrier, survey->count + 1);
-    finding->position_of = mem_array(uint32_t, places + 1);
-    memset(finding->position_of, 0xff, (places + 1) * sizeof(uint32_t));
+    finding->is_written = mem_array(bool, dedup_count(survey->dedup) + 1);
     for (size_t i = 0; i < survey->count; i++) {
-        finding->carriers[i] = (struct carrier){ .seq = survey->items[i].seq, .position = (uint32_t)i };
-        finding->position_of[survey->items[i].place] = (uint32_t)i;
+        finding->carriers[i] =
+            (struct carrier){ .seq = survey->items[i].seq, .place = survey->items[i].place };
+        finding->is_written[survey->items[i].place] = true;
     }
     qsort(finding->carriers, survey->count, sizeof(*finding->carriers), by_seq);
 }
@@ -473,14 +485,14 @@ bool links_find(struct export_job *job, struct survey *survey, struct links **ou
     ok = first_pass(&finding, err) && second_pass(&finding, err);
     if (ok) {
         note_last_uses(finding.links);
-        links_settle(finding.links, job, survey, finding.position_of);
+        links_settle(finding.links, job, survey);
         if (finding.is_full)
             job_count(job, EXPORT_LINKS_MANY, "%u values", LINKS_MAX_CARRIED);
         if (finding.has_credentials)
             ok = survey_see_credentials(survey, job, finding.links, err);
     }
     mem_free(finding.carriers);
-    mem_free(finding.position_of);
+    mem_free(finding.is_written);
     mem_free(finding.lengths);
     if (!ok) {
         links_free(finding.links);
@@ -510,6 +522,7 @@ void links_free(struct links *links)
     link_table_clear(&links->table);
     mem_free(links->found);
     mem_free(links->variables);
+    mem_free(links->uses);
     mem_free(links->order);
     mem_free(links);
 }

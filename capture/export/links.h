@@ -26,8 +26,9 @@
 
 struct links;
 
-/* survey: of a runnable collection. What its items show who calls is looked at again, since it may be a
- * variable now. Fails only when the store does. */
+/* survey: of a runnable collection. Its items and folders are brought into an order in which a run comes to
+ * what sets a variable before what uses it, as far as there is one (link_order.h), and what they show who
+ * calls is looked at again, since it may be a variable now. Fails only when the store does. */
 bool links_find(struct export_job *job, struct survey *survey, struct links **out_links, struct err *err);
 void links_free(struct links *links); /* NULL is fine */
 

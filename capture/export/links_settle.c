@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "capture/export/credential.h"
+#include "capture/export/link_order.h"
 #include "proxy/base/mem.h"
 
 /* Of credentials that are sent in the same way at the same time, so many are told apart. */
@@ -15,7 +16,6 @@ struct settling {
     struct links *links;
     const struct export_job *job;
     const struct survey *survey;
-    const uint32_t *position_of;
     uint32_t *parents; /* of each link another one of its set, or itself */
     struct secret_names *names; /* those of a collection without secrets */
 };
@@ -254,38 +254,59 @@ static void drop_unused(struct links *links)
     links->kept_count = kept;
 }
 
+/* --- order --------------------------------------------------------------------------------------------- */
+
+/* An item that uses a variable needs the first one that sets it; the others replace what that set. */
+static void order_items(const struct settling *settling, struct survey *survey)
+{
+    const struct links *links = settling->links;
+    struct link_need *needs = mem_array(struct link_need, links->use_count + 1);
+    size_t count = 0;
+
+    for (size_t i = 0; i < links->use_count; i++) {
+        const struct link_found *first = found_at(settling, first_of(settling, links->uses[i].link));
+
+        if (first->link.place != links->uses[i].place)
+            needs[count++] = (struct link_need){ .item = links->uses[i].place, .first = first->link.place };
+    }
+    link_order_items(survey, needs, count);
+    mem_free(needs);
+}
+
 /* A run of the collection comes to an item that uses a variable before it comes to any that sets it. */
 static void find_late(const struct settling *settling)
 {
     struct links *links = settling->links;
-    struct range {
-        uint32_t set, used;
-    } *ranges = mem_array(struct range, links->variable_count + 1);
+    const struct survey *survey = settling->survey;
+    uint32_t *position_of = mem_array(uint32_t, dedup_count(survey->dedup) + 1);
+    uint32_t *set_at = mem_array(uint32_t, links->variable_count + 1);
 
-    memset(ranges, 0xff, (links->variable_count + 1) * sizeof(*ranges));
-    for (size_t i = 0; i < links->found_count; i++) {
-        const struct link_found *found = &links->found[i];
-        struct range *range = &ranges[found->link.variable];
-        uint32_t position = settling->position_of[found->link.place];
+    memset(set_at, 0xff, (links->variable_count + 1) * sizeof(uint32_t));
+    for (size_t i = 0; i < survey->count; i++)
+        position_of[survey->items[i].place] = (uint32_t)i;
+    for (size_t i = 0; i < links->kept_count; i++) {
+        const struct link *link = links_at(links, i);
+        uint32_t position = position_of[link->place];
 
-        if (!found->is_kept)
+        set_at[link->variable] = position < set_at[link->variable] ? position : set_at[link->variable];
+    }
+    for (size_t i = 0; i < links->use_count; i++) {
+        const struct link *link = &links->found[links->uses[i].link].link;
+        struct link_variable *variable = &links->variables[link->variable];
+        uint32_t position = position_of[links->uses[i].place];
+
+        if (position >= set_at[link->variable] || variable->is_late)
             continue;
-        range->set = position < range->set ? position : range->set;
-        if (found->link.uses != 0)
-            range->used = found->first_item < range->used ? found->first_item : range->used;
+        variable->is_late = true;
+        variable->late_user = survey->items[position].seq;
     }
-    for (size_t i = 0; i < links->variable_count; i++) {
-        links->variables[i].is_late = ranges[i].used < ranges[i].set;
-        if (links->variables[i].is_late)
-            links->variables[i].late_user = settling->survey->items[ranges[i].used].seq;
-    }
-    mem_free(ranges);
+    mem_free(position_of);
+    mem_free(set_at);
 }
 
-void links_settle(struct links *links, const struct export_job *job, const struct survey *survey,
-                  const uint32_t *position_of)
+void links_settle(struct links *links, const struct export_job *job, struct survey *survey)
 {
-    struct settling settling = { .links = links, .job = job, .survey = survey, .position_of = position_of };
+    struct settling settling = { .links = links, .job = job, .survey = survey };
     uint32_t *all = mem_array(uint32_t, links->found_count + 1);
     size_t count = 0;
 
@@ -301,6 +322,7 @@ void links_settle(struct links *links, const struct export_job *job, const struc
     unite_roles(&settling, all, count);
     make_variables(&settling);
     drop_unused(links);
+    order_items(&settling, survey);
     find_late(&settling);
     secret_names_free(settling.names);
     mem_free(settling.parents);

@@ -51,6 +51,7 @@ async function startOrigin(t) {
     const json = () => JSON.parse(body);
     const target = `${req.method} ${pathname}`;
 
+    if (target === 'GET /v1/orders') return answer(200, { orders: [] });
     if (target === 'GET /login') {
       const sid = crypto.randomBytes(12).toString('hex');
       known.forms.set(sid, give(csrf()));
@@ -123,6 +124,7 @@ async function walk(weir, port) {
     return { refresh_token, auth: { Authorization: `Bearer ${access_token}` }, all: { Authorization: `Bearer ${access_token}`, 'X-CSRF-Token': answer.headers['x-csrf-token'], ...json } };
   };
 
+  await go('GET', '/v1/orders'); // its folder is seen before what logs in
   const form = await go('GET', '/login');
   const [, field] = /type="hidden" name='csrf' value="([^"]*)"/.exec(form.text);
   let login = granted(await go('POST', '/login', { headers: { 'Content-Type': 'application/x-www-form-urlencoded', Cookie: cookie(form) },
@@ -166,20 +168,23 @@ test('links', async (t) => {
     const made = await exported('time', '--group-by', 'chronological', '--report', file('report.json'));
     assert.deepEqual(await new PostmanValidator().verify(read(made.collection)), []);
     const { codes, told, stdout } = await replay(made);
-    assert.ok(codes.length === 13 && codes.every((c) => c < 300), `${told}\n${stdout}`);
+    assert.ok(codes.length === 14 && codes.every((c) => c < 300), `${told}\n${stdout}`);
     const lines = read(file('report.json')).filter((l) => l.link).map((l) => l.link);
-    assert.ok(lines.some((l) => /^exchange 2 issues \{\{\w+\}\} \(JSON \/data\/access_token\), carried by exchange 3, 4, 5$/.test(l)), lines.join('\n'));
+    assert.ok(lines.some((l) => /^exchange 3 issues \{\{\w+\}\} \(JSON \/data\/access_token\), carried by exchange 4, 5, 6$/.test(l)), lines.join('\n'));
   });
 
   await t.test('without links it has none', async () => {
     const { codes } = await replay(await exported('time-unlinked', '--group-by', 'chronological', '--no-link'));
-    assert.deepEqual(codes.map((c) => (c < 300 ? 'ok' : c)), ['ok', 403, 401, 401, 401, 'ok', 419, 401, 401, 401, 401, 401, 401]);
+    assert.deepEqual(codes.map((c) => (c < 300 ? 'ok' : c)), ['ok', 'ok', 403, 401, 401, 401, 'ok', 419, 401, 401, 401, 401, 401, 401]);
   });
 
   await t.test('so has one of folders, where it is asked for', async () => {
     const made = await exported('folders', '--link');
     const { codes, told, stdout } = await replay(made);
     assert.ok(codes.every((c) => c < 300), `${told}\n${stdout}`);
+    assert.deepEqual(read(made.collection).item[0].item.map((i) => i.name), ['login', 'orders', 'me', 'app', 'refresh', 'files']);
+    assert.deepEqual(read((await exported('unlinked')).collection).item[0].item.map((i) => i.name), ['orders', 'login', 'me', 'app', 'refresh', 'files']);
+    assert.doesNotMatch(made.stderr, /before they are set/);
     assert.doesNotMatch(scripts((await exported('unlinked')).collection), /issued/);
     const { codes: unlinked } = await replay(await exported('unlinked'));
     assert.ok(unlinked.includes(401), `${unlinked}`);
