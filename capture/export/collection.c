@@ -270,7 +270,8 @@ bool export_collection(struct export_job *job, struct err *err)
         return false;
     collection_report(job, &collection.survey);
     collection.names = names_new();
-    ok = !job->options->links || links_find(job, &collection.survey, &collection.links, err);
+    ok = !job->options->links || collection.is_faithful ||
+         links_find(job, &collection.survey, &collection.links, err);
     if (ok)
         link_report(&collection);
     ok = ok && write_collection(&collection, err) && write_values(&collection, err);

@@ -203,7 +203,7 @@ bool link_issues_of_body(const struct record *record, struct span body, bool is_
 {
     static const struct json_walk_events events = { .on_value = take_leaf };
     struct walk walk = { .issue = { .record = record }, .each = each, .self = self };
-    struct span type = record->response_type, text = trimmed(span_sub(body, 0, LINK_MAX_VALUE + 2));
+    struct span type = record->response_type, text = trimmed(body);
     enum json_walk_answer answer = JSON_WALK_DONE;
 
     if (span_eq(type, SPAN("text/html")) || span_eq(type, SPAN("application/xhtml+xml"))) {
@@ -212,7 +212,7 @@ bool link_issues_of_body(const struct record *record, struct span body, bool is_
         walk_pairs(&walk, LINK_FROM_FORM, body);
     } else if (span_ends(type, SPAN("json")) || (text.len != 0 && strchr("{[", text.ptr[0]) != NULL)) {
         answer = json_walk(body, &events, &walk);
-    } else if (!is_cut && body.len <= LINK_MAX_VALUE) {
+    } else if (!is_cut) {
         tell(&walk, (struct link_issue){ .kind = LINK_FROM_TEXT, .value = text });
     }
     strbuf_clear(&walk.value);
