@@ -24,7 +24,7 @@ struct finding {
     struct links *links;
     struct carrier *carriers; /* by seq */
     bool *is_written;         /* by place: whether there is such an item */
-    bool *lengths;            /* of values that are carried: [LINK_MAX_VALUE + 1] */
+    uint64_t *seen;           /* a bit for each value that is carried, and by chance for others: SEEN_BITS */
     size_t cursor;            /* among carriers */
     const struct record *record;
     bool is_full, has_credentials;
@@ -85,29 +85,67 @@ static bool look_at_body(struct finding *finding, void (*each)(void *self, const
     return true;
 }
 
+struct fields {
+    struct finding *finding;
+    const struct record_field *field;
+    struct policy_facts facts;
+    bool has_facts; /* most fields hold nothing for which it matters whether they are sent */
+    void (*each)(void *self, const struct link_place *place);
+};
+
+static void take_of_field(void *self, const struct link_place *place)
+{
+    struct fields *fields = self;
+    const struct finding *finding = fields->finding;
+
+    if (!fields->has_facts)
+        policy_facts_init(&fields->facts, finding->record, finding->job->options->keep_browser_headers);
+    fields->has_facts = true;
+    if (link_place_takes_field(&fields->facts, fields->field))
+        fields->each(fields->finding, place);
+}
+
+static void look_at_fields(struct finding *finding, void (*each)(void *self, const struct link_place *place))
+{
+    const struct record_fields *headers = &finding->record->request_headers;
+    struct fields fields = { .finding = finding, .each = each };
+
+    for (size_t i = 0; i < headers->count; i++) {
+        struct secret_text text = secret_text_of_field(finding->record, HTTP_REQUEST, &headers->items[i]);
+
+        fields.field = &headers->items[i];
+        if (!span_ieq(fields.field->name, SPAN("Cookie")))
+            link_places_of_text(&text, take_of_field, &fields);
+    }
+}
+
 static bool look_at_request(struct finding *finding, void (*each)(void *self, const struct link_place *place),
                             struct err *err)
 {
     const struct record *record = finding->record;
     struct template_path path = { .count = 0 };
     struct secret_text text = secret_text_of_query(record);
-    struct policy_facts facts;
 
     template_path_of(finding->survey->template, record->host, record->port, record->path, &path);
     link_places_of_path(record, &path, each, finding);
     template_path_clear(&path);
     look_at_text(finding, &text, each);
-    policy_facts_init(&facts, record, finding->job->options->keep_browser_headers);
-    for (size_t i = 0; i < record->request_headers.count; i++) {
-        if (!link_place_takes_field(&facts, &record->request_headers.items[i]))
-            continue;
-        text = secret_text_of_field(record, HTTP_REQUEST, &record->request_headers.items[i]);
-        look_at_text(finding, &text, each);
-    }
+    look_at_fields(finding, each);
     return look_at_body(finding, each, err);
 }
 
 /* --- the first pass: what items carry ------------------------------------------------------------------ */
+
+/* Most values that are issued are carried by nobody, which costs less to know than their keys do. */
+#define SEEN_BITS ((size_t)1 << 23)
+
+static uint64_t *seen_word(const struct finding *finding, struct span value, uint64_t *out_bit)
+{
+    uint64_t hash = XXH3_64bits(value.ptr, value.len);
+
+    *out_bit = (uint64_t)1 << (hash & 63);
+    return &finding->seen[hash >> 6 & (SEEN_BITS / 64 - 1)];
+}
 
 static bool replaces_others(const struct link_place *place)
 {
@@ -120,11 +158,13 @@ static void take_carried(void *self, const struct link_place *place)
 {
     struct finding *finding = self;
 
+    uint64_t bit;
+
     if (finding->carrier == NULL && !replaces_others(place))
         return;
     for (size_t i = 0; i < place->key_count; i++) {
         if (link_table_add(&finding->links->table, place->keys[i]))
-            finding->lengths[place->value.len] = true;
+            *seen_word(finding, place->value, &bit) |= bit;
         else
             finding->is_full = true;
     }
@@ -372,8 +412,12 @@ static void take_issued(void *self, const struct link_issue *issue)
 {
     struct finding *finding = self;
     uint64_t keys[LINK_MAX_ISSUE_KEYS];
-    size_t count = finding->lengths[issue->value.len] ? link_issue_keys(issue, keys) : 0;
     uint32_t link = LINK_AWAITED;
+    size_t count = 0;
+    uint64_t bit;
+
+    if ((*seen_word(finding, issue->value, &bit) & bit) != 0)
+        count = link_issue_keys(issue, keys);
 
     for (size_t i = 0; i < count; i++) {
         struct link_slot *slot = link_table_find(&finding->links->table, keys[i]);
@@ -480,7 +524,7 @@ bool links_find(struct export_job *job, struct survey *survey, struct links **ou
     bool ok;
 
     link_table_init(&finding.links->table, LINKS_MAX_CARRIED);
-    finding.lengths = mem_array(bool, LINK_MAX_VALUE + 1);
+    finding.seen = mem_array(uint64_t, SEEN_BITS / 64);
     list_carriers(&finding);
     ok = first_pass(&finding, err) && second_pass(&finding, err);
     if (ok) {
@@ -493,7 +537,7 @@ bool links_find(struct export_job *job, struct survey *survey, struct links **ou
     }
     mem_free(finding.carriers);
     mem_free(finding.is_written);
-    mem_free(finding.lengths);
+    mem_free(finding.seen);
     if (!ok) {
         links_free(finding.links);
         return false;
