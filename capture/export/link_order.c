@@ -127,15 +127,15 @@ static void order_range(struct ordering *ordering, size_t begin, size_t end, enu
     mem_free(siblings.order);
 }
 
-void link_order_items(struct survey *survey, struct link_need *needs, size_t count)
+void link_order_items(struct survey *survey, struct link_need *needs, size_t count, size_t places)
 {
     struct ordering ordering = { .survey = survey, .needs = needs, .need_count = count };
 
     if (count == 0)
         return;
     qsort(needs, count, sizeof(*needs), by_item);
-    ordering.sibling_of = mem_array(uint32_t, dedup_count(survey->dedup));
-    memset(ordering.sibling_of, 0xff, dedup_count(survey->dedup) * sizeof(uint32_t));
+    ordering.sibling_of = mem_array(uint32_t, places);
+    memset(ordering.sibling_of, 0xff, places * sizeof(uint32_t));
     ordering.from = mem_array(struct survey_item, survey->count);
     order_range(&ordering, 0, survey->count, LEVEL_OUTER);
     mem_free(ordering.sibling_of);

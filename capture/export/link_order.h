@@ -13,7 +13,7 @@ struct link_need {
     uint32_t item, first;
 };
 
-/* needs: sorted here. */
-void link_order_items(struct survey *survey, struct link_need *needs, size_t count);
+/* needs: sorted here. places: all are below that. */
+void link_order_items(struct survey *survey, struct link_need *needs, size_t count, size_t places);
 
 #endif

@@ -269,7 +269,7 @@ static void order_items(const struct settling *settling, struct survey *survey)
         if (first->link.place != links->uses[i].place)
             needs[count++] = (struct link_need){ .item = links->uses[i].place, .first = first->link.place };
     }
-    link_order_items(survey, needs, count);
+    link_order_items(survey, needs, count, dedup_count(survey->dedup));
     mem_free(needs);
 }
 
