@@ -16,7 +16,7 @@ struct settling {
     struct links *links;
     const struct export_job *job;
     const struct survey *survey;
-    uint32_t *parents; /* of each link another one of its set, or itself */
+    uint32_t *parents;          /* of each link another one of its set, or itself */
     struct secret_names *names; /* those of a collection without secrets */
 };
 
@@ -306,7 +306,7 @@ static void find_late(const struct settling *settling)
 
 void links_settle(struct links *links, const struct export_job *job, struct survey *survey)
 {
-    struct settling settling = { .links = links, .job = job, .survey = survey };
+    struct settling settling = { .links = links, .job = job, .survey = survey, .names = secret_names_new() };
     uint32_t *all = mem_array(uint32_t, links->found_count + 1);
     size_t count = 0;
 

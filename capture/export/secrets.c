@@ -499,7 +499,8 @@ void secrets_add_name(const struct secrets *secrets, const struct secret *secret
 
 void secrets_claim_name(struct secrets *secrets, const char *base, struct strbuf *out)
 {
-    secret_names_add(secrets->names, take_name(secrets, secret_names_word(secrets->names, span_of(base))), out);
+    secret_names_add(secrets->names, take_name(secrets, secret_names_word(secrets->names, span_of(base))),
+                     out);
 }
 
 size_t secrets_count(const struct secrets *secrets)
