@@ -64,36 +64,14 @@ bool tree_write_credential(struct collection *collection, size_t begin, size_t e
 
 /* --- folders ------------------------------------------------------------------------------------------- */
 
-enum level { OUTER, INNER, NESTED, LEVELS };
-
-struct place {
-    size_t at[LEVELS]; /* 0 of inner and nested: right in the one above */
-};
-
-static struct place place_of(const struct survey *survey, size_t i)
-{
-    struct place place = { { survey_outer(survey->items[i].order), survey_inner(survey->items[i].order),
-                             0 } };
-    size_t inner = place.at[INNER], parent;
-
-    if (inner == 0 || inner == SURVEY_THIRD_PARTY)
-        return place;
-    parent = survey->inner.list[inner - 1].parent;
-    if (parent == FOLDERS_NONE)
-        return place;
-    place.at[INNER] = parent + 1;
-    place.at[NESTED] = inner;
-    return place;
-}
-
 /* Where the items of that folder end. */
-static size_t end_of(const struct survey *survey, size_t begin, enum level level)
+static size_t end_of(const struct survey *survey, size_t begin, enum survey_level level)
 {
-    struct place first = place_of(survey, begin), place;
+    struct survey_place first = survey_place_of(survey, &survey->items[begin]), place;
     size_t end = begin;
 
     for (; end < survey->count; end++) {
-        place = place_of(survey, end);
+        place = survey_place_of(survey, &survey->items[end]);
         if (memcmp(place.at, first.at, (level + 1) * sizeof(*place.at)) != 0)
             break;
     }
@@ -183,19 +161,20 @@ static bool write_flat(struct collection *collection, struct err *err)
 }
 
 /* The folders of that level between begin and end, after the items that are in none. */
-static bool write_level(struct collection *collection, enum level level, const char *outer, size_t begin,
-                        size_t end, struct err *err)
+static bool write_level(struct collection *collection, enum survey_level level, const char *outer,
+                        size_t begin, size_t end, struct err *err)
 {
     const struct survey *survey = &collection->survey;
     uint64_t inherited = collection->inherited;
 
     for (size_t i = begin; i < end;) {
-        size_t folder = place_of(survey, i).at[level], next = end_of(survey, i, level);
+        size_t folder = survey_place_of(survey, &survey->items[i]).at[level], next = end_of(survey, i, level);
 
         if (folder != 0 && !open_folder(collection, outer, inner_name(survey, folder), i, next, err))
             return false;
-        if (folder != 0 && level == INNER ? !write_level(collection, NESTED, outer, i, next, err)
-                                          : !write_range(collection, i, next, err))
+        if (folder != 0 && level == SURVEY_INNER
+                ? !write_level(collection, SURVEY_NESTED, outer, i, next, err)
+                : !write_range(collection, i, next, err))
             return false;
         if (folder != 0)
             close_folder(collection);
@@ -211,11 +190,11 @@ static bool write_outer(struct collection *collection, struct err *err)
     uint64_t inherited = collection->inherited;
 
     for (size_t i = 0; i < survey->count;) {
-        const char *name = outer_name(survey, place_of(survey, i).at[OUTER]);
-        size_t next = end_of(survey, i, OUTER);
+        const char *name = outer_name(survey, survey_place_of(survey, &survey->items[i]).at[SURVEY_OUTER]);
+        size_t next = end_of(survey, i, SURVEY_OUTER);
 
         if (!open_folder(collection, name, "", i, next, err) ||
-            !write_level(collection, INNER, name, i, next, err))
+            !write_level(collection, SURVEY_INNER, name, i, next, err))
             return false;
         close_folder(collection);
         collection->inherited = inherited;
@@ -229,6 +208,6 @@ bool tree_write(struct collection *collection, struct err *err)
     if (collection->is_flat)
         return write_flat(collection, err);
     if (collection->job->options->group == EXPORT_BY_ENDPOINT)
-        return write_level(collection, INNER, "", 0, collection->survey.count, err);
+        return write_level(collection, SURVEY_INNER, "", 0, collection->survey.count, err);
     return write_outer(collection, err);
 }

@@ -10,8 +10,6 @@
 
 #define NOWHERE UINT32_MAX
 
-enum level { LEVEL_OUTER, LEVEL_INNER, LEVEL_ITEM };
-
 struct ordering {
     struct survey *survey;
     const struct link_need *needs; /* by item */
@@ -74,27 +72,32 @@ static void visit(struct siblings *siblings, uint32_t sibling, unsigned depth)
     siblings->order[siblings->ordered++] = sibling;
 }
 
-static bool is_beside(const struct survey_item *a, const struct survey_item *b, enum level level)
+/* An item that is right in a folder stands beside the folders that are in it. */
+static bool is_beside(const struct survey *survey, size_t i, enum survey_level level)
 {
-    if (level == LEVEL_ITEM)
+    struct survey_place one, other;
+
+    if (level == SURVEY_LEVELS)
         return true;
-    return level == LEVEL_OUTER ? survey_outer(a->order) != survey_outer(b->order) : a->order != b->order;
+    one = survey_place_of(survey, &survey->items[i - 1]);
+    other = survey_place_of(survey, &survey->items[i]);
+    return one.at[level] != other.at[level] || (level != SURVEY_OUTER && one.at[level] == 0);
 }
 
-static void list(struct siblings *siblings, size_t begin, size_t end, enum level level)
+static void list(struct siblings *siblings, size_t begin, size_t end, enum survey_level level)
 {
     const struct ordering *ordering = siblings->ordering;
     const struct survey_item *items = ordering->survey->items;
 
     for (size_t i = begin; i < end; i++) {
-        if (i == begin || is_beside(&items[i - 1], &items[i], level))
+        if (i == begin || is_beside(ordering->survey, i, level))
             siblings->begins[siblings->count++] = i;
         ordering->sibling_of[items[i].place] = (uint32_t)siblings->count - 1;
     }
     siblings->begins[siblings->count] = end;
 }
 
-static void order_range(struct ordering *ordering, size_t begin, size_t end, enum level level)
+static void order_range(struct ordering *ordering, size_t begin, size_t end, enum survey_level level)
 {
     struct survey_item *items = ordering->survey->items;
     struct siblings siblings = { .ordering = ordering, .begins = mem_array(size_t, end - begin + 1) };
@@ -116,10 +119,10 @@ static void order_range(struct ordering *ordering, size_t begin, size_t end, enu
         to += len;
     }
     to = begin;
-    for (size_t i = 0; i < siblings.count && level != LEVEL_ITEM; i++) {
+    for (size_t i = 0; i < siblings.count && level != SURVEY_LEVELS; i++) {
         size_t len = siblings.begins[siblings.order[i] + 1] - siblings.begins[siblings.order[i]];
 
-        order_range(ordering, to, to + len, level == LEVEL_OUTER ? LEVEL_INNER : LEVEL_ITEM);
+        order_range(ordering, to, to + len, level + 1);
         to += len;
     }
     mem_free(siblings.begins);
@@ -137,7 +140,7 @@ void link_order_items(struct survey *survey, struct link_need *needs, size_t cou
     ordering.sibling_of = mem_array(uint32_t, places);
     memset(ordering.sibling_of, 0xff, places * sizeof(uint32_t));
     ordering.from = mem_array(struct survey_item, survey->count);
-    order_range(&ordering, 0, survey->count, LEVEL_OUTER);
+    order_range(&ordering, 0, survey->count, SURVEY_OUTER);
     mem_free(ordering.sibling_of);
     mem_free(ordering.from);
 }

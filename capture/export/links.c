@@ -305,7 +305,7 @@ static void improve_name(struct link_found *found, const struct link_place *plac
     found->name = variable_name(place->name);
 }
 
-static void note_use(struct finding *finding, const struct link_found *found)
+static void note_use(struct finding *finding, const struct link_found *found, const struct link_place *place)
 {
     struct links *links = finding->links;
 
@@ -316,7 +316,10 @@ static void note_use(struct finding *finding, const struct link_found *found)
         links->uses = mem_realloc(links->uses, links->use_cap * sizeof(*links->uses));
     }
     links->uses[links->use_count++] =
-        (struct link_use){ .link = (uint32_t)(found - links->found), .place = finding->carrier->place };
+        (struct link_use){ .link = (uint32_t)(found - links->found),
+                           .place = finding->carrier->place,
+                           .is_last = place->kind == LINK_SEGMENT &&
+                                      span_eq(finding->record->method, SPAN("DELETE")) };
 }
 
 static void add_use(struct finding *finding, struct link_found *found, const struct link_place *place)
@@ -336,7 +339,7 @@ static void add_use(struct finding *finding, struct link_found *found, const str
         found->link.users[found->link.uses] = finding->record->seq;
     found->link.uses++;
     found->last_use = finding->record->seq;
-    note_use(finding, found);
+    note_use(finding, found, place);
 }
 
 static void take_sent(void *self, const struct link_place *place)

@@ -21,6 +21,7 @@ struct link_found {
 /* An item carries a value. */
 struct link_use {
     uint32_t link, place;
+    bool is_last; /* it deletes what that is the id of */
 };
 
 struct links {

@@ -256,21 +256,57 @@ static void drop_unused(struct links *links)
 
 /* --- order --------------------------------------------------------------------------------------------- */
 
-/* An item that uses a variable needs the first one that sets it; the others replace what that set. */
+struct needs {
+    struct link_need *list;
+    size_t count, cap;
+};
+
+static void add_need(struct needs *needs, uint32_t item, uint32_t first)
+{
+    if (item == first)
+        return;
+    if (needs->count == needs->cap) {
+        needs->cap = needs->cap != 0 ? needs->cap * 2 : 64;
+        needs->list = mem_realloc(needs->list, needs->cap * sizeof(*needs->list));
+    }
+    needs->list[needs->count++] = (struct link_need){ .item = item, .first = first };
+}
+
+static int by_variable(const void *a, const void *b, void *self)
+{
+    const struct link_use *x = a, *y = b;
+    uint32_t of_x = found_at(self, x->link)->link.variable, of_y = found_at(self, y->link)->link.variable;
+
+    if (of_x != of_y)
+        return of_x < of_y ? -1 : 1;
+    if (x->is_last != y->is_last)
+        return x->is_last ? 1 : -1;
+    return x->place < y->place ? -1 : x->place > y->place;
+}
+
+/* An item that uses a variable needs the first one that sets it; the others replace what that set. The one
+ * that deletes what it stands for comes last. */
 static void order_items(const struct settling *settling, struct survey *survey)
 {
-    const struct links *links = settling->links;
-    struct link_need *needs = mem_array(struct link_need, links->use_count + 1);
-    size_t count = 0;
+    struct links *links = settling->links;
+    struct needs needs = { .count = 0 };
+    size_t begin = 0;
 
+    if (links->use_count != 0)
+        qsort_r(links->uses, links->use_count, sizeof(*links->uses), by_variable, (void *)settling);
     for (size_t i = 0; i < links->use_count; i++) {
-        const struct link_found *first = found_at(settling, first_of(settling, links->uses[i].link));
+        const struct link_use *use = &links->uses[i];
+        const struct link_found *first = found_at(settling, first_of(settling, use->link));
 
-        if (first->link.place != links->uses[i].place)
-            needs[count++] = (struct link_need){ .item = links->uses[i].place, .first = first->link.place };
+        if (first->link.variable != found_at(settling, links->uses[begin].link)->link.variable)
+            begin = i;
+        add_need(&needs, use->place, first->link.place);
+        for (size_t n = begin; use->is_last && n < i; n++)
+            if (!links->uses[n].is_last)
+                add_need(&needs, use->place, links->uses[n].place);
     }
-    link_order_items(survey, needs, count, dedup_count(survey->dedup));
-    mem_free(needs);
+    link_order_items(survey, needs.list, needs.count, dedup_count(survey->dedup));
+    mem_free(needs.list);
 }
 
 /* A run of the collection comes to an item that uses a variable before it comes to any that sets it. */

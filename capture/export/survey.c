@@ -126,6 +126,21 @@ static void name_origins(struct survey *survey)
             name_variable(survey, origin);
 }
 
+struct survey_place survey_place_of(const struct survey *survey, const struct survey_item *item)
+{
+    struct survey_place place = { { survey_outer(item->order), survey_inner(item->order), 0 } };
+    size_t inner = place.at[SURVEY_INNER], parent;
+
+    if (inner == 0 || inner == SURVEY_THIRD_PARTY)
+        return place;
+    parent = survey->inner.list[inner - 1].parent;
+    if (parent == FOLDERS_NONE)
+        return place;
+    place.at[SURVEY_INNER] = parent + 1;
+    place.at[SURVEY_NESTED] = inner;
+    return place;
+}
+
 /* --- items --------------------------------------------------------------------------------------------- */
 
 bool survey_takes(const struct record *record, enum export_reason *out_why)

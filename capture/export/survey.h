@@ -69,6 +69,14 @@ bool survey_see_credentials(struct survey *survey, const struct export_job *job,
                             struct err *err);
 
 const struct survey_origin *survey_origin_of(const struct survey *survey, const struct record *record);
+
+/* The folders that an item lies in: an outer one, an inner one, and one in that. */
+enum survey_level { SURVEY_OUTER, SURVEY_INNER, SURVEY_NESTED, SURVEY_LEVELS };
+struct survey_place {
+    size_t at[SURVEY_LEVELS]; /* 0 of inner and nested: right in the one above */
+};
+struct survey_place survey_place_of(const struct survey *survey, const struct survey_item *item);
+
 static inline size_t survey_outer(uint64_t order)
 {
     return (size_t)(order >> 32);

@@ -11,12 +11,15 @@
 
 #define MAX_ITEMS 16
 
-/* Of each item a digit for its outer folder and one for its inner one: "00 01 01 10". Items are called a, b,
- * c in that order; needs: "ca" where c needs a. wanted: the items in the order afterwards. */
+/* Of each item a digit for its outer folder and one for its inner one: "00 01 01 10"; 3 lies in 1. Items are
+ * called a, b, c in that order; needs: "ca" where c needs a. wanted: the items in the order afterwards. */
 static void assert_order(const char *folders, const char *needs, const char *wanted)
 {
     struct survey survey = { .count = (strlen(folders) + 1) / 3 };
     struct survey_item items[MAX_ITEMS];
+    struct folder folders_list[] = { { .parent = FOLDERS_NONE },
+                                     { .parent = FOLDERS_NONE },
+                                     { .parent = 0 } };
     struct link_need list[MAX_ITEMS];
     char found[MAX_ITEMS + 1] = "";
     size_t count = 0;
@@ -29,6 +32,7 @@ static void assert_order(const char *folders, const char *needs, const char *wan
         list[count++] =
             (struct link_need){ .item = (uint32_t)(needs[0] - 'a'), .first = (uint32_t)(needs[1] - 'a') };
     survey.items = items;
+    survey.inner = (struct folders){ .list = folders_list, .count = 3 };
     link_order_items(&survey, list, count, survey.count);
     for (size_t i = 0; i < survey.count; i++)
         found[i] = (char)('a' + items[i].place);
@@ -54,7 +58,8 @@ static void folders_move_as_a_whole(void **state)
     (void)state;
     assert_order("01 01 02 02", "bd", "cdab");
     assert_order("00 01 10 11", "bd", "cdab");
-    assert_order("01 02 03", "ac", "cab");
+    assert_order("01 03 02", "ac", "cab");
+    assert_order("01 03 02", "bc", "cab");
 }
 
 static void items_leave_no_folder(void **state)
@@ -62,6 +67,13 @@ static void items_leave_no_folder(void **state)
     (void)state;
     assert_order("01 01 02 02", "bd dc", "cdab");
     assert_order("01 01 02 02", "ad cb", "cdab"); /* both ways: the one that is met first has what it needs */
+}
+
+static void an_item_may_come_after_a_folder_beside_it(void **state)
+{
+    (void)state;
+    assert_order("01 01 03 03", "bd", "acdb");
+    assert_order("00 00 01", "bc", "acb");
 }
 
 static void what_needs_itself_or_each_other_is_ordered_all_the_same(void **state)
@@ -79,6 +91,7 @@ int main(void)
         cmocka_unit_test(what_is_needed_comes_just_before),
         cmocka_unit_test(folders_move_as_a_whole),
         cmocka_unit_test(items_leave_no_folder),
+        cmocka_unit_test(an_item_may_come_after_a_folder_beside_it),
         cmocka_unit_test(what_needs_itself_or_each_other_is_ordered_all_the_same),
     };
 

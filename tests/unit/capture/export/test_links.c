@@ -536,6 +536,24 @@ static void what_sets_a_variable_comes_before_what_uses_it(void **state)
     json_decref(document);
 }
 
+static void what_deletes_a_thing_comes_after_what_uses_it(void **state)
+{
+    json_t *document;
+
+    (void)state;
+    add_shop();
+    add("POST /orders HTTP/1.1\r\nAuthorization: Bearer " TOKEN "\r\n", "", JSON("{\"id\":70001}"));
+    add("DELETE /orders/70001 HTTP/1.1\r\nAuthorization: Bearer " TOKEN "\r\n", "", OK);
+    add("GET /orders/70001/items HTTP/1.1\r\nAuthorization: Bearer " TOKEN "\r\n", "", OK);
+    add("GET /me/x HTTP/1.1\r\nAuthorization: Bearer " TOKEN "\r\n", "", OK);
+    document = exported_as(EXPORT_BY_BOTH, EXPORT_SECRETS_ENV, true);
+    assert_has(item_at(document, 8), "\"name\":\"POST orders\"");
+    assert_has(item_at(document, 9), "\"name\":\"GET orders/:orderId/items\"");
+    assert_has(item_at(document, 10), "\"name\":\"DELETE orders/:orderId\"");
+    assert_has(item_at(document, 11), "\"name\":\"GET me/x\"");
+    json_decref(document);
+}
+
 static void folders_that_need_each_other_are_reported(void **state)
 {
     struct export_options options = { .format = export_find_format("collection"), .links = true };
@@ -614,6 +632,7 @@ int main(void)
         TEST(what_was_merged_into_an_item_still_says_what_replaced_what),
         TEST(names_of_variables_are_free),
         TEST(what_sets_a_variable_comes_before_what_uses_it),
+        TEST(what_deletes_a_thing_comes_after_what_uses_it),
         TEST(folders_that_need_each_other_are_reported),
         TEST(of_a_redirect_that_is_followed_only_cookies_are_read),
         TEST(a_failing_store_fails_the_export),
