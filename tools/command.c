@@ -33,8 +33,9 @@ const struct command commands[COMMAND_COUNT] = {
                        "number in the session, as 'weir list' shows it." },
     [COMMAND_EXPORT] = { "export", cmd_export, "FORMAT [SESSION]", 2, cmd_export_word,
                          "write a session as a collection, cookie jar or HAR",
-                         "Writes a session in another tool's format. Values are written as captured, secrets "
-                         "too." },
+                         "Writes a session in another tool's format. Secrets do not stand in it: they are "
+                         "variables whose values lie in a file beside it, or masks (see --secrets); cookie "
+                         "files and the environment have them." },
     [COMMAND_COOKIES] = { "cookies", cmd_cookies, "[SESSION]", 1, NULL, "a session's cookie jar as a table",
                           "Shows the cookies that a browser would hold at the end of the session." },
     [COMMAND_IMPORT] = { "import", cmd_import, "[cookies] FILE", 2, NULL,
