@@ -78,8 +78,7 @@ static void open_items(json_t *of, json_t *list)
     json_t *item;
     size_t i;
 
-    json_array_foreach(json_object_get(of, "item"), i, item)
-    {
+    json_array_foreach (json_object_get(of, "item"), i, item) {
         if (json_object_get(item, "item") != NULL)
             open_items(item, list);
         else
