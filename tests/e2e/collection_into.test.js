@@ -151,7 +151,7 @@ test('a collection that people edit is kept up to date', async (t) => {
     const folders = (of) => of.item.filter((i) => i.item).map((i) => i.name);
     const host = merged.item[0];
     assert.deepEqual(folders(host), [...folders(edited.item[0]), 'carts']);
-    assert.ok(host.item.find((i) => i.name === 'orders').item.some((i) => i.name === 'GET v1/orders/:orderId/bill'));
+    assert.ok(items(host.item.find((i) => i.name === 'orders')).some((i) => i.name === 'GET v1/orders/:orderId/bill'));
   });
 
   await t.test('git shows what is new, and nothing else', async () => {
