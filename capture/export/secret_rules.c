@@ -133,14 +133,31 @@ static bool is_about(const struct folded *name)
     return false;
 }
 
+/* What stands beside a pair: a form of many codes is not searched whole for each. */
+#define BESIDE_BYTES 2048
+
+static struct span beside(struct span text, struct span leaf)
+{
+    size_t at = leaf.ptr >= text.ptr && leaf.ptr < text.ptr + text.len ? (size_t)(leaf.ptr - text.ptr) : 0;
+    size_t begin = at > BESIDE_BYTES ? at - BESIDE_BYTES : 0;
+    size_t end = text.len - at > BESIDE_BYTES ? at + BESIDE_BYTES : text.len;
+
+    return span_sub(text, begin, end - begin);
+}
+
+static bool has(struct span text, struct span word)
+{
+    return memmem(text.ptr, text.len, word.ptr, word.len) != NULL;
+}
+
 /* "code" is a secret of OAuth (RFC 6749 §4.1.2), and everybody's word for a country, a coupon, an error. */
 static bool is_grant(const struct secret_text *text, const struct secret_leaf *leaf)
 {
+    struct span near = beside(text->text, leaf->spelled);
+
     return leaf->place == SECRET_PLACE_PAIR && leaf->value.len >= 6 &&
-           (text->kind == SECRET_TEXT_FIELD || text->record == NULL ||
-            memmem(text->text.ptr, text->text.len, "state=", 6) != NULL ||
-            memmem(text->text.ptr, text->text.len, "grant_type=", 11) != NULL ||
-            memmem(text->record->path.ptr, text->record->path.len, "callback", 8) != NULL);
+           (text->kind == SECRET_TEXT_FIELD || text->record == NULL || has(near, SPAN("state=")) ||
+            has(near, SPAN("grant_type=")) || has(text->record->path, SPAN("callback")));
 }
 
 /* --- how far ------------------------------------------------------------------------------------------- */

@@ -274,6 +274,29 @@ static void every_name_of_a_secret_is_known(void **state)
     assert_int_equal(count_in(SECRET_TEXT_QUERY, "name=Abc123-def456-XYZ&token_type=Abc123-def456-XYZ"), 0);
 }
 
+/* Far more than once in a body, which is not searched whole for each of them. */
+static void a_code_is_a_grant_beside_what_says_so(void **state)
+{
+    static const struct record record = { .path = SPAN("/x") };
+    struct secrets *secrets = secrets_new();
+    struct strbuf form = STRBUF_EMPTY;
+    struct secret_text text = { .kind = SECRET_TEXT_QUERY, .record = &record };
+    struct err err;
+
+    (void)state;
+    strbuf_add_str(&form, "grant_type=x&code=Abc123-def456&");
+    for (unsigned i = 0; i < 100000; i++)
+        strbuf_printf(&form, "code=%06u-Ab&", i % 1000);
+    strbuf_add_str(&form, "code=Uvw123-xyz456&state=1");
+    text.text = strbuf_span(&form);
+    assert_true(secrets_add_text(secrets, &text, &err));
+    assert_non_null(secrets_find(secrets, SPAN("Abc123-def456")));
+    assert_non_null(secrets_find(secrets, SPAN("Uvw123-xyz456")));
+    assert_null(secrets_find(secrets, SPAN("000500-Ab")));
+    strbuf_clear(&form);
+    secrets_free(secrets);
+}
+
 static void every_known_token_is_seen_by_what_it_looks_like(void **state)
 {
     static const char *const fronts[] = {
@@ -666,6 +689,7 @@ int main(void)
         cmocka_unit_test(keep_and_the_environment_have_all_of_them),
         cmocka_unit_test(what_is_masked_is_still_json),
         cmocka_unit_test(every_name_of_a_secret_is_known),
+        cmocka_unit_test(a_code_is_a_grant_beside_what_says_so),
         cmocka_unit_test(every_known_token_is_seen_by_what_it_looks_like),
         cmocka_unit_test(common_values_are_left_alone),
         cmocka_unit_test(markup_without_secrets_is_left_alone),
