@@ -10,6 +10,12 @@
 #include "proxy/base/clock.h"
 #include "proxy/base/mem.h"
 
+/* A timer this late was not late by itself: the process was stopped (SIGSTOP, a debugger, a machine that
+ * stood still). What arrived meanwhile has not been read, since a wait that a stop has ended tells of
+ * nothing, and gets so much time to come first. */
+#define LATE_US  1000000
+#define GRACE_US 100000
+
 struct deferred {
     void (*fn)(void *arg);
     void *arg;
@@ -170,6 +176,12 @@ static void timer_cb(evutil_socket_t fd, short what, void *arg)
         timer_wake(timer, now_us);
         return;
     }
+    if (!timer->was_late && now_us - timer->due_us > LATE_US) {
+        timer->was_late = true;
+        timer->due_us = now_us + GRACE_US;
+        timer_wake(timer, now_us);
+        return;
+    }
     timer->due_us = 0;
     timer->on_time(timer->self);
 }
@@ -184,6 +196,7 @@ void loop_timer_set(struct loop_timer *timer, uint64_t delay_us)
     uint64_t now_us = loop_now_us(timer->loop);
 
     timer->due_us = now_us + delay_us;
+    timer->was_late = false;
     if (timer->armed_us != 0 && timer->armed_us <= timer->due_us)
         return;
     if (timer->event == NULL)

@@ -53,6 +53,7 @@ struct loop_timer {
     void *self;
     uint64_t due_us;   /* 0: off */
     uint64_t armed_us; /* when the event wakes us to look at due_us; 0: it is not pending */
+    bool was_late;     /* it has been given GRACE_US */
 };
 void loop_timer_init(struct loop_timer *timer, struct loop *loop, void (*on_time)(void *self), void *self);
 void loop_timer_set(struct loop_timer *timer, uint64_t delay_us); /* from now; replaces what was set */

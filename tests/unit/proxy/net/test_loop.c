@@ -243,6 +243,42 @@ static void turn_happens_at_one_time(void **state)
     loop_free(loop);
 }
 
+static uint64_t pretended_us = 1000000;
+
+static uint64_t pretended_mono(void)
+{
+    return pretended_us;
+}
+
+static void count_ring(void *self)
+{
+    ++*(int *)self;
+}
+
+/* The loop of a process that was stopped wakes before it has looked what arrived. */
+static void timer_that_is_found_very_late_lets_what_has_arrived_come_first(void **state)
+{
+    struct loop *loop = loop_new();
+    struct loop_timer timer;
+    int rings = 0;
+
+    (void)state;
+    clock_replace(pretended_mono, NULL);
+    loop_timer_init(&timer, loop, count_ring, &rings);
+    loop_timer_set(&timer, 10000);
+    pretended_us += 600 * 1000000ULL;
+    loop_turn(loop);
+    assert_int_equal(rings, 0);
+    loop_turn(loop); /* woken again, but too early by the clock */
+    assert_int_equal(rings, 0);
+    pretended_us += 200000;
+    while (rings == 0)
+        loop_turn(loop);
+    clock_replace(NULL, NULL);
+    loop_timer_clear(&timer);
+    loop_free(loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -255,6 +291,7 @@ int main(void)
         cmocka_unit_test(timer_that_is_set_sooner_rings_sooner),
         cmocka_unit_test(timer_that_is_off_is_silent),
         cmocka_unit_test(timer_can_be_set_from_its_own_call),
+        cmocka_unit_test(timer_that_is_found_very_late_lets_what_has_arrived_come_first),
         cmocka_unit_test(turn_happens_at_one_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
