@@ -1,9 +1,12 @@
 #include "proxy/net/listener.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -19,12 +22,16 @@
 #define ACCEPT_TURN 64
 /* Out of descriptors: some connection will have ended by then. */
 #define PAUSE_US (100 * 1000)
+/* Of the descriptors a process may have, so many are left to the connections that those accepted need: a
+ * client without one can only be told so. A quarter, but no more than this. */
+#define MOST_RESERVED 256
 /* How often a process says that it is out of them. */
 #define COMPLAIN_US (60 * 1000000ULL)
 
 struct listener {
     struct loop *loop;
-    int fd; /* -1: closed */
+    int fd;   /* -1: closed */
+    int most; /* a descriptor from this number on is of the reserve: the lowest that is free is given */
     struct event *event;
     struct loop_timer pause;
     accept_cb cb;
@@ -152,6 +159,24 @@ static bool is_passing(int errno_value)
     }
 }
 
+static int least_reserved(void)
+{
+    struct rlimit limit;
+    rlim_t reserved;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > INT_MAX)
+        return INT_MAX;
+    reserved = limit.rlim_cur / 4 < MOST_RESERVED ? limit.rlim_cur / 4 : MOST_RESERVED;
+    return (int)(limit.rlim_cur - reserved);
+}
+
+static void pause_accepting(struct listener *listener, int errno_value)
+{
+    complain(errno_value);
+    event_del(listener->event);
+    loop_timer_set(&listener->pause, PAUSE_US);
+}
+
 static void accept_turn(evutil_socket_t fd, short what, void *arg)
 {
     struct listener *listener = arg;
@@ -162,16 +187,19 @@ static void accept_turn(evutil_socket_t fd, short what, void *arg)
         int accepted = accept4(fd, (struct sockaddr *)&client.sa, &client.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
         if (accepted >= 0) {
+            bool is_last = accepted >= listener->most;
             listener->cb(listener->self, accepted, &client, loop_now_us(listener->loop));
+            if (is_last && listener->fd >= 0)
+                pause_accepting(listener, EMFILE);
+            if (is_last)
+                return;
             continue;
         }
         if (errno == EAGAIN)
             return;
         if (is_passing(errno))
             continue;
-        complain(errno);
-        event_del(listener->event);
-        loop_timer_set(&listener->pause, PAUSE_US);
+        pause_accepting(listener, errno);
         return;
     }
 }
@@ -179,8 +207,14 @@ static void accept_turn(evutil_socket_t fd, short what, void *arg)
 static void resume(void *arg)
 {
     struct listener *listener = arg;
+    int lowest = fcntl(listener->fd, F_DUPFD_CLOEXEC, 0);
 
-    event_add(listener->event, NULL);
+    if (lowest >= 0)
+        close(lowest);
+    if (lowest < 0 || lowest >= listener->most)
+        loop_timer_set(&listener->pause, PAUSE_US);
+    else
+        event_add(listener->event, NULL);
 }
 
 struct listener *listener_new(struct loop *loop, int fd, accept_cb cb, void *self)
@@ -189,6 +223,7 @@ struct listener *listener_new(struct loop *loop, int fd, accept_cb cb, void *sel
 
     listener->loop = loop;
     listener->fd = fd;
+    listener->most = least_reserved();
     listener->cb = cb;
     listener->self = self;
     loop_timer_init(&listener->pause, loop, resume, listener);
