@@ -197,7 +197,7 @@ static bool wait_drained(struct proxy *proxy, uint64_t grace_us, const volatile 
     pthread_mutex_lock(&proxy->lock);
     while (proxy->undrained != 0 && clock_mono_us() < until && (hurry == NULL || *hurry == 0)) {
         struct timespec wake;
-        clock_gettime(CLOCK_REALTIME, &wake);
+        clock_gettime(CLOCK_MONOTONIC, &wake);
         wake.tv_nsec += 20 * 1000 * 1000;
         if (wake.tv_nsec >= 1000000000) {
             wake.tv_sec++;
@@ -303,11 +303,15 @@ bool proxy_start(const struct proxy_options *options, struct proxy **out_proxy, 
     struct origins_options origins_options = { 0 };
     unsigned count = options->workers != 0 ? options->workers : worker_default_count();
     int *fds = mem_array(int, options->listen_count *count);
+    pthread_condattr_t attr;
     bool ok = false;
 
     proxy->options = *options;
     pthread_mutex_init(&proxy->lock, NULL);
-    pthread_cond_init(&proxy->drained, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&proxy->drained, &attr);
+    pthread_condattr_destroy(&attr);
     proxy->names = mem_calloc(options->listen_count, sizeof *proxy->names);
     proxy->name_count = options->listen_count;
     proxy->shared.listeners = mem_calloc(options->listen_count, sizeof *proxy->shared.listeners);
