@@ -177,6 +177,16 @@ test('a refused connection is a 502 that names the last address', { skip }, asyn
   assert.equal((await curl('refused.test', { port: closed })).code, 7);
 });
 
+test('a name server that is gone for a while is asked again when it is back', { skip }, async (t) => {
+  t.after(() => setNameServers('127.0.0.1'));
+  setNameServers('10.9.1.66');
+  const other = await startWeir(t, []);
+  const wire = await talk(t, other.port, request('fast-1.test'));
+  assert.match(wire.text, /^HTTP\/1\.1 50[24] [^]*fast-1\.test/);
+  setNameServers('127.0.0.1');
+  await until(async () => (await talk(t, other.port, request('fast-1.test'))).text === ANSWER, 'the answer');
+});
+
 test('a first name server that is dead costs 1 s', { skip }, async (t) => {
   t.after(() => setNameServers('127.0.0.1'));
   setNameServers('10.9.1.66', '127.0.0.1');

@@ -18,8 +18,8 @@
 //   store         an exchange costs in the last third of the time at most 1.3 times its bytes of the first third
 //   WAL           never above 128 MiB: it begins anew at 64, and takes one batch more
 //   CPU           an exchange costs in the last third at most 1.6 times its time of the first third
-//   latency       what weir adds to a small request (the median of 5 s, less the same request without weir) grows by less than its
-//                 own median, or 5 ms if that is more; no request of the probe takes 10 s
+//   latency       what weir adds to a small request (of 5 s the lowest tenth, less the same of requests without weir: the others
+//                 have waited for a core) grows by less than its own median, or 5 ms if that is more; none takes 10 s
 // And what is true or not, whatever the machine is busy with: no answer differs from what its origin sent, every turn of every kind
 // of load ends as it should; every answer that a client has had whole is in the store as done; stored bodies are the origin's;
 // nothing is marked incomplete; the store is sound; weir ends with status 0.
@@ -120,7 +120,7 @@ class Probe {
 
   // What weir added since the last call; null: nothing was asked.
   window() {
-    const added = this.direct.length ? Math.max(median(this.through) - median(this.direct), 0) : null;
+    const added = this.direct.length ? Math.max(quantile(this.through, 0.1) - quantile(this.direct, 0.1), 0) : null;
     this.through = [];
     this.direct = [];
     return added;
