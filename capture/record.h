@@ -40,7 +40,7 @@ struct record {
     uint32_t seq; /* EXCHANGE: its number in the session, from 1 */
     char uid[37]; /* UUIDv7 */
     enum record_state state;
-    uint64_t started_us;                  /* wall clock */
+    uint64_t started_us;                  /* wall clock, which may be set back: seq tells the order */
     int64_t times[TAP_T_COUNT];           /* µs after started_us, or TAP_NEVER */
     struct span client_addr, origin_addr; /* "address:port" */
 
