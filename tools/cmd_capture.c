@@ -626,6 +626,7 @@ int capture_run(const struct args *args, char *const *browser)
     struct err err;
     int status;
 
+    mem_keep_freed();
     launch_note_descriptors();
     raise_descriptor_limit(&run);
     log_setup(args->log_level != 0 ? (enum log_level)(args->log_level - 1) : LOG_LEVEL_WARN,
