@@ -75,8 +75,15 @@ static void add_shown(struct strbuf *out, struct span bytes, const char *as_they
     size_t at = 0;
 
     while (at < bytes.len) {
+        unsigned char c = (unsigned char)bytes.ptr[at];
         uint32_t code = 0;
-        size_t len = text_utf8_at(span_from(bytes, at), &code);
+        size_t len;
+
+        if (c >= 0x20 && c < 0x7f) {
+            at++;
+            continue;
+        }
+        len = text_utf8_at(span_from(bytes, at), &code);
 
         if (len != 0 &&
             (!is_treacherous(code) || (len == 1 && code != 0 && strchr(as_they_are, (int)code)))) {
@@ -161,6 +168,19 @@ struct span text_cut(struct span shown, size_t width)
     return span_sub(shown, 0, taken);
 }
 
+/* value with one decimal below 9.95, else without. */
+static void add_short(struct strbuf *out, double value)
+{
+    unsigned tenths = (unsigned)(value * 10 + 0.5);
+
+    if (value >= 9.95) {
+        strbuf_add_u64(out, (uint64_t)(value + 0.5));
+        return;
+    }
+    strbuf_add_u64(out, tenths / 10);
+    strbuf_add(out, span_make((const char[]){ '.', (char)('0' + tenths % 10) }, 2));
+}
+
 void text_add_size(struct strbuf *out, uint64_t bytes)
 {
     static const char units[] = "kMGTPE";
@@ -168,7 +188,7 @@ void text_add_size(struct strbuf *out, uint64_t bytes)
     size_t unit = 0;
 
     if (bytes < 1000) {
-        strbuf_printf(out, "%u", (unsigned)bytes);
+        strbuf_add_u64(out, bytes);
         return;
     }
     value /= 1024;
@@ -176,20 +196,21 @@ void text_add_size(struct strbuf *out, uint64_t bytes)
         value /= 1024;
         unit++;
     }
-    strbuf_printf(out, value < 9.95 ? "%.1f%c" : "%.0f%c", value, units[unit]);
+    add_short(out, value);
+    strbuf_add_char(out, units[unit]);
 }
 
 void text_add_duration(struct strbuf *out, uint64_t duration_us)
 {
     uint64_t seconds = (duration_us + 500000) / 1000000;
 
-    if (duration_us < 1000)
-        strbuf_printf(out, "%uus", (unsigned)duration_us);
-    else if (duration_us < 9950)
-        strbuf_printf(out, "%.1fms", (double)duration_us / 1e3);
-    else if (duration_us < 999500)
-        strbuf_printf(out, "%.0fms", (double)duration_us / 1e3);
-    else if (duration_us < 59950000)
+    if (duration_us < 1000) {
+        strbuf_add_u64(out, duration_us);
+        strbuf_add_str(out, "us");
+    } else if (duration_us < 999500) {
+        add_short(out, (double)duration_us / 1e3);
+        strbuf_add_str(out, "ms");
+    } else if (duration_us < 59950000)
         strbuf_printf(out, "%.1fs", (double)duration_us / 1e6);
     else if (seconds < 3600)
         strbuf_printf(out, "%um%02us", (unsigned)(seconds / 60), (unsigned)(seconds % 60));
@@ -207,14 +228,25 @@ void text_add_date(struct strbuf *out, uint64_t wall_us)
         strbuf_add_str(out, text);
 }
 
+static void put_digits(char *to, unsigned number, unsigned digits)
+{
+    for (unsigned i = digits; i != 0; i--, number /= 10)
+        to[i - 1] = (char)('0' + number % 10);
+}
+
 void text_add_clock(struct strbuf *out, uint64_t wall_us)
 {
     time_t seconds = (time_t)(wall_us / 1000000);
+    char text[] = "00:00:00.000";
     struct tm tm;
 
-    if (localtime_r(&seconds, &tm) != NULL)
-        strbuf_printf(out, "%02d:%02d:%02d.%03u", tm.tm_hour, tm.tm_min, tm.tm_sec,
-                      (unsigned)(wall_us / 1000 % 1000));
+    if (localtime_r(&seconds, &tm) == NULL)
+        return;
+    put_digits(text, (unsigned)tm.tm_hour, 2);
+    put_digits(text + 3, (unsigned)tm.tm_min, 2);
+    put_digits(text + 6, (unsigned)tm.tm_sec, 2);
+    put_digits(text + 9, (unsigned)(wall_us / 1000 % 1000), 3);
+    strbuf_add_str(out, text);
 }
 
 void text_add_iso(struct strbuf *out, uint64_t wall_us)

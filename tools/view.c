@@ -205,7 +205,8 @@ static void note_url(struct view_line *line, const struct tap_exchange *exchange
     struct span target = SPAN_NONE;
 
     strbuf_init(&url, URL_BYTES - 1);
-    strbuf_printf(&url, "%s://", exchange->scheme);
+    strbuf_add_str(&url, exchange->scheme);
+    strbuf_add_str(&url, "://");
     url_add_authority(&url, span_of(exchange->scheme), exchange->host, exchange->port);
     if (head != NULL && !line->is_tunnel) {
         target = head->target;
@@ -389,16 +390,20 @@ static bool take_notes(struct view *view)
 
 /* --- lines --------------------------------------------------------------------------------------------- */
 
+static void add_blanks(struct strbuf *out, size_t count)
+{
+    while (count-- != 0)
+        strbuf_add_char(out, ' ');
+}
+
 static void add_padded(struct strbuf *out, struct span text, size_t width, bool is_right)
 {
     size_t have = text_width(text);
-    int padding = have < width ? (int)(width - have) : 0;
+    size_t padding = have < width ? width - have : 0;
 
-    if (is_right)
-        strbuf_printf(out, "%*s", padding, "");
+    add_blanks(out, is_right ? padding : 0);
     strbuf_add(out, text);
-    if (!is_right)
-        strbuf_printf(out, "%*s", padding, "");
+    add_blanks(out, is_right ? 0 : padding);
 }
 
 static void format_exchange(const struct view *view, const struct view_line *line, struct strbuf *out)
@@ -416,10 +421,12 @@ static void format_exchange(const struct view *view, const struct view_line *lin
     strbuf_add_char(out, ' ');
 
     style_begin(out, has_colour, style_of_status(line->status));
-    if (line->status != 0)
-        strbuf_printf(out, "%3d ", line->status);
-    else
+    if (line->status != 0) {
+        strbuf_add_u64(out, (unsigned)line->status);
+        strbuf_add_char(out, ' ');
+    } else {
         strbuf_add_str(out, "  - ");
+    }
     style_end(out, has_colour, style_of_status(line->status));
 
     strbuf_reset(&cell);

@@ -42,26 +42,21 @@ char *strbuf_reserve(struct strbuf *buf, size_t len)
     return buf->ptr + buf->len;
 }
 
-void strbuf_add(struct strbuf *buf, struct span bytes)
-{
-    char *room = strbuf_reserve(buf, bytes.len);
-
-    if (room == NULL)
-        return;
-    if (bytes.len != 0)
-        memcpy(room, bytes.ptr, bytes.len);
-    buf->len += bytes.len;
-    buf->ptr[buf->len] = '\0';
-}
-
 void strbuf_add_str(struct strbuf *buf, const char *text)
 {
     strbuf_add(buf, span_of(text));
 }
 
-void strbuf_add_char(struct strbuf *buf, char c)
+void strbuf_add_u64(struct strbuf *buf, uint64_t number)
 {
-    strbuf_add(buf, span_make(&c, 1));
+    char digits[20];
+    size_t at = sizeof digits;
+
+    do {
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number != 0);
+    strbuf_add(buf, span_make(digits + at, sizeof digits - at));
 }
 
 void strbuf_printf(struct strbuf *buf, const char *format, ...)

@@ -112,7 +112,8 @@ static bool begin_body(struct h1 *h1, const struct http_head *head, struct err *
         return true;
     case BODY_LENGTH:
         set_state(h1, H1_LENGTH);
-        return h1_body_begin_length(h1->body, head->framing.length, err);
+        h1_body_begin_length(h1->body, head->framing.length);
+        return true;
     case BODY_CHUNKED:
         set_state(h1, H1_CHUNK_LINE);
         return h1_body_begin_chunks(h1->body, err);

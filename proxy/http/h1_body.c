@@ -10,6 +10,7 @@
 struct h1_body {
     llhttp_t llhttp;
     uint64_t left;    /* of the length or the chunk */
+    bool is_counted;  /* a length: there is nothing to read but so many bytes */
     struct span data; /* what llhttp took for body when it was fed last */
     bool is_complete; /* llhttp has seen the end of the message */
 };
@@ -61,18 +62,16 @@ static bool begin(struct h1_body *body, struct span head, struct err *err)
     return execute(body, head, err);
 }
 
-bool h1_body_begin_length(struct h1_body *body, uint64_t length, struct err *err)
+void h1_body_begin_length(struct h1_body *body, uint64_t length)
 {
-    char head[64];
-    int len = snprintf(head, sizeof head, "POST / HTTP/1.1\r\nContent-Length: %" PRIu64 "\r\n\r\n", length);
-
     body->left = length;
-    return begin(body, span_make(head, (size_t)len), err);
+    body->is_counted = true;
 }
 
 bool h1_body_begin_chunks(struct h1_body *body, struct err *err)
 {
     body->left = 0;
+    body->is_counted = false;
     return begin(body, SPAN("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"), err);
 }
 
@@ -101,7 +100,9 @@ bool h1_body_feed(struct h1_body *body, struct span bytes, struct span *out_data
 {
     if (bytes.len > body->left)
         bytes.len = (size_t)body->left;
-    if (!execute(body, bytes, err))
+    if (body->is_counted)
+        body->data = bytes;
+    else if (!execute(body, bytes, err))
         return false;
     body->left -= body->data.len;
     *out_data = body->data;

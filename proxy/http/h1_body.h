@@ -1,9 +1,9 @@
-/* h1_body: the bodies of HTTP/1 that have a length or come in chunks (RFC 9112 §6.2, §7.1), read by llhttp.
+/* h1_body: the bodies of HTTP/1 that have a length or come in chunks (RFC 9112 §6.2, §7.1).
  *
- * llhttp is fed a head of our own that says nothing but the framing, chunk lines in their plainest form, and
- * the bytes of the body in place; so nothing that it is too lax or too strict about reaches it. The lines
- * themselves, and the trailers, are h1's. An h1_body is used again for every message. ERR_PROTO is what
- * llhttp refuses: none of what is fed in the order below. */
+ * A length is counted down. Chunks are read by llhttp, which is fed a head of our own that says nothing but
+ * the framing, chunk lines in their plainest form, and the bytes of the body in place; so nothing that it is
+ * too lax or too strict about reaches it. The lines themselves, and the trailers, are h1's. An h1_body is
+ * used again for every message. ERR_PROTO is what llhttp refuses: none of what is fed in the order below. */
 #ifndef WEIR_HTTP_H1_BODY_H
 #define WEIR_HTTP_H1_BODY_H
 
@@ -19,7 +19,7 @@ struct h1_body *h1_body_new(void);
 void h1_body_free(struct h1_body *body); /* NULL is fine */
 
 /* A body of length bytes, not 0. Then feed until it is done. */
-bool h1_body_begin_length(struct h1_body *body, uint64_t length, struct err *err);
+void h1_body_begin_length(struct h1_body *body, uint64_t length);
 
 /* A body in chunks. Then begin a chunk, feed until it is done, end it, and so on; at last end the chunks. */
 bool h1_body_begin_chunks(struct h1_body *body, struct err *err);

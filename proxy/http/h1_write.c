@@ -254,10 +254,10 @@ void h1_write_response(struct h1_writer *writer, struct evbuffer *out, const str
     /* HTTP/1 may leave out the reason with the blank before it; RFC 9112 §4 wants the blank. What came goes.
      */
     bool has_reason = head->reason.ptr != NULL || head->version == HTTP_2;
-    char status[8];
-    int len = snprintf(status, sizeof status, " %03d", head->status);
+    const char status[] = { ' ', (char)('0' + head->status / 100), (char)('0' + head->status / 10 % 10),
+                            (char)('0' + head->status % 10) };
     struct span reason = head->version == HTTP_2 ? span_of(http_reason(head->status)) : head->reason;
-    const struct span start[] = { version_text(head), span_make(status, (size_t)len),
+    const struct span start[] = { version_text(head), span_make(status, sizeof status),
                                   has_reason ? SPAN(" ") : SPAN_NONE, reason, CRLF };
 
     begin(writer, head);

@@ -156,9 +156,17 @@ uint16_t url_default_port(struct span scheme)
 
 void url_add_authority(struct strbuf *out, struct span scheme, const char *host, uint16_t port)
 {
-    strbuf_printf(out, strchr(host, ':') != NULL ? "[%s]" : "%s", host);
-    if (port != 0 && port != url_default_port(scheme))
-        strbuf_printf(out, ":%u", port);
+    bool is_ipv6 = strchr(host, ':') != NULL;
+
+    if (is_ipv6)
+        strbuf_add_char(out, '[');
+    strbuf_add_str(out, host);
+    if (is_ipv6)
+        strbuf_add_char(out, ']');
+    if (port != 0 && port != url_default_port(scheme)) {
+        strbuf_add_char(out, ':');
+        strbuf_add_u64(out, port);
+    }
 }
 
 bool url_host_is_ip(const char *host)

@@ -341,7 +341,7 @@ static void fill_host(const struct client *c, struct exchange *x, const struct t
     struct span host;
     struct err err;
 
-    snprintf(x->facts.host, sizeof x->facts.host, "%s", dialled);
+    memcpy(x->facts.host, dialled, strlen(dialled) + 1);
     x->facts.port = target->port;
     if (!c->is_inner || c->listener->mode.kind == MODE_REVERSE || !names_host(head, &host) ||
         !url_parse_authority(host, &authority, &err))

@@ -65,6 +65,20 @@ static void the_caller_may_write_and_then_count(void **state)
     strbuf_clear(&buf);
 }
 
+static void numbers_are_added_in_decimal(void **state)
+{
+    struct strbuf buf = STRBUF_EMPTY;
+
+    (void)state;
+    strbuf_add_u64(&buf, 0);
+    strbuf_add_char(&buf, ' ');
+    strbuf_add_u64(&buf, 1090);
+    strbuf_add_char(&buf, ' ');
+    strbuf_add_u64(&buf, UINT64_MAX);
+    assert_string_equal(strbuf_text(&buf), "0 1090 18446744073709551615");
+    strbuf_clear(&buf);
+}
+
 static void the_front_is_dropped_and_the_rest_stays(void **state)
 {
     struct strbuf buf = STRBUF_EMPTY;
@@ -100,6 +114,7 @@ int main(void)
         cmocka_unit_test(text_grows_and_always_ends_in_nul),
         cmocka_unit_test(past_the_limit_nothing_is_added),
         cmocka_unit_test(the_caller_may_write_and_then_count),
+        cmocka_unit_test(numbers_are_added_in_decimal),
         cmocka_unit_test(the_front_is_dropped_and_the_rest_stays),
         cmocka_unit_test(a_detached_text_is_the_callers),
     };
