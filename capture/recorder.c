@@ -5,6 +5,8 @@
  * (cookies)
  *
  * What it tells between two pieces is held: the head, trailers and cookies in its part, bytes in its sides.
+ * Whoever begins waits to be introduced: its first piece is queued with what else comes soon, but before the
+ * first piece of any exchange that began later, as the store numbers exchanges in that order.
  */
 #include "capture/recorder.h"
 
@@ -24,7 +26,7 @@
 #define FIRST_ROOM_BYTES 4096
 
 /* What was held as long as this is queued at the next tick: with a tick every 50 ms nothing is held over 75
- * ms, and an exchange that is quicker than this costs no third piece. */
+ * ms, and an exchange that is quicker than this costs one piece. */
 #define HOLD_US 25000
 
 /* Messages travel together, but not more than these in a piece: about as much as a piece of a body. */
@@ -65,7 +67,9 @@ struct recording {
 
     bool is_held;
     uint64_t held_us;
-    LIST_ENTRY(recording) held;
+    TAILQ_ENTRY(recording) in_held;
+    bool is_new; /* KEPT, and its first piece is still to be queued */
+    TAILQ_ENTRY(recording) in_new;
     bool is_waiting;
     LIST_ENTRY(recording) waiting;
 };
@@ -77,7 +81,9 @@ struct recorder {
     void (*wake)(void *self);
     void *wake_self;
     atomic_bool has_waiting;
-    struct recordings held, waiting;
+    struct recordings waiting;
+    TAILQ_HEAD(, recording) held; /* longest first */
+    TAILQ_HEAD(, recording) new;  /* in the order in which they began */
     struct uid_maker uids;
     LIST_ENTRY(recorder) in_shared;
 };
@@ -111,8 +117,9 @@ struct recorder *recorder_new(struct recorder_shared *shared, void (*wake)(void 
     recorder->shared = shared;
     recorder->wake = wake;
     recorder->wake_self = wake_self;
-    LIST_INIT(&recorder->held);
     LIST_INIT(&recorder->waiting);
+    TAILQ_INIT(&recorder->held);
+    TAILQ_INIT(&recorder->new);
     pthread_mutex_lock(&shared->lock);
     LIST_INSERT_HEAD(&shared->recorders, recorder, in_shared);
     pthread_mutex_unlock(&shared->lock);
@@ -149,13 +156,13 @@ static void hold(struct recording *recording)
         return;
     recording->is_held = true;
     recording->held_us = clock_mono_us();
-    LIST_INSERT_HEAD(&recording->recorder->held, recording, held);
+    TAILQ_INSERT_TAIL(&recording->recorder->held, recording, in_held);
 }
 
 static void release(struct recording *recording)
 {
     if (recording->is_held)
-        LIST_REMOVE(recording, held);
+        TAILQ_REMOVE(&recording->recorder->held, recording, in_held);
     recording->is_held = false;
 }
 
@@ -216,11 +223,27 @@ static void move_bytes(struct side *side, struct piece_bytes *to, bool is_end)
     side->offset = end;
 }
 
+static void flush(struct recording *recording, unsigned marks);
+
+static void introduce(struct recording *recording)
+{
+    struct recorder *recorder = recording->recorder;
+    struct recording *earliest;
+
+    if (!recording->is_new)
+        return;
+    while ((earliest = TAILQ_FIRST(&recorder->new)) != recording)
+        flush(earliest, 0);
+    TAILQ_REMOVE(&recorder->new, recording, in_new);
+    recording->is_new = false;
+}
+
 /* Queues what is held. */
 static void flush(struct recording *recording, unsigned marks)
 {
     struct exchange_piece *part = part_of(recording);
 
+    introduce(recording);
     release(recording);
     part->marks |= marks;
     for (int i = 0; i < 2; i++) {
@@ -300,10 +323,8 @@ static void expect_body(struct recording *recording, enum http_role role, const 
     side->length = head->framing.kind == BODY_LENGTH ? head->framing.length : 0;
 }
 
-/* The request's piece: queued at once, so that whatever happens next, this exchange is known to have begun.
- */
-static void queue_request(struct recording *recording, const struct http_head *head, struct span path,
-                          struct span query)
+static void add_request(struct recording *recording, const struct http_head *head, struct span path,
+                        struct span query)
 {
     struct exchange_piece *piece = part_of(recording);
     const struct tap_exchange *x = recording->exchange;
@@ -322,7 +343,9 @@ static void queue_request(struct recording *recording, const struct http_head *h
     piece->request_type = piece_add_type(piece, &head->headers);
     piece_add_sent_cookies(piece, recording->exchange, &head->headers,
                            &recording->recorder->shared->seen_cookies);
-    flush(recording, 0);
+    recording->is_new = true;
+    TAILQ_INSERT_TAIL(&recording->recorder->new, recording, in_new);
+    hold(recording);
 }
 
 static enum filter_answer ask_filter(struct recording *recording, const struct http_head *request,
@@ -356,7 +379,7 @@ static void begin_kept(struct recording *recording, const struct http_head *head
     expect_body(recording, HTTP_REQUEST, head);
     if (is_undecided)
         recording->request = heads_copy(head);
-    queue_request(recording, head, path, query);
+    add_request(recording, head, path, query);
     recording->splitter = splitter_at_request(head, payload_limit(recording), on_message, recording);
 }
 
@@ -460,7 +483,8 @@ static void add_response(struct recording *recording, const struct http_head *he
     part->response_headers = piece_add_headers(part, &head->headers);
     part->response_type = piece_add_type(part, &head->headers);
     if (piece_sets_cookies(&head->headers)) {
-        add_place(part, recording->exchange, span_of(recording->path));
+        if ((part->marks & PIECE_REQUEST) == 0) /* which tells the place */
+            add_place(part, recording->exchange, span_of(recording->path));
         piece_add_set_cookies(part, &head->headers);
     }
     hold(recording);
@@ -659,14 +683,10 @@ const struct tap_listener recorder_listener = { on_request, on_response, on_body
 void recorder_tick(struct recorder *recorder)
 {
     uint64_t now_us = clock_mono_us();
-    struct recording *recording = LIST_FIRST(&recorder->held);
+    struct recording *longest;
 
-    while (recording != NULL) {
-        struct recording *next = LIST_NEXT(recording, held);
-        if (now_us >= recording->held_us + HOLD_US)
-            flush(recording, 0);
-        recording = next;
-    }
+    while ((longest = TAILQ_FIRST(&recorder->held)) != NULL && now_us >= longest->held_us + HOLD_US)
+        flush(longest, 0);
 }
 
 void recorder_resume(struct recorder *recorder)

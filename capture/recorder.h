@@ -1,10 +1,10 @@
 /* recorder: the tap's listener on one worker: turns events into pieces and queues them for the writer.
  *
- * What an exchange tells is queued at once when it begins, and then at each full 256 KiB of a body, at its
- * end, and whenever something was held for 25 to 75 ms (recorder_tick): so a small exchange costs two pieces,
- * and what a client has received is with the writer soon. A body's bytes are copied once, here. Messages
- * (WebSocket, server-sent events, gRPC) are split off by a splitter and held in the same way, so that many
- * travel together; those of an upgrade are no body, those of the others are kept besides it.
+ * What an exchange tells is queued at each full 256 KiB of a body, at its end, when one that began later is
+ * queued first, and whenever something was held for 25 to 75 ms (recorder_tick): so a small exchange mostly
+ * costs one piece, and what a client has received is with the writer soon. A body's bytes are copied once,
+ * here. Messages (WebSocket, server-sent events, gRPC) are split off by a splitter and held in the same way,
+ * so that many travel together; those of an upgrade are no body, those of the others are kept besides it.
  *
  * Bounded: when the queue is over its bounds, on_body answers TAP_SLOWER and the exchange goes on after
  * recorder_resume. Nothing that was told is dropped here.

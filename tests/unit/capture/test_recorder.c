@@ -91,7 +91,7 @@ static void end(struct world *world)
     mem_free(world->shared);
 }
 
-static void a_small_exchange_is_two_pieces(void **state)
+static void a_small_exchange_is_one_piece(void **state)
 {
     struct world world = { 0 };
     struct taken taken;
@@ -100,13 +100,22 @@ static void a_small_exchange_is_two_pieces(void **state)
     start(&world);
     test_exchange(world.recorder, "a.test", "/", SPAN("small"));
     taken = drain(&world);
-    assert_int_equal(taken.pieces, 2);
+    assert_int_equal(taken.pieces, 1);
     assert_int_equal(taken.marks, PIECE_REQUEST | PIECE_RESPONSE | PIECE_TAKEN | PIECE_LAST);
     assert_int_equal(taken.bytes, 5);
     end(&world);
 }
 
-static void a_request_is_queued_before_anything_answers(void **state)
+static void tick_after_30_ms(struct world *world)
+{
+    uint64_t until_us = clock_mono_us() + 30000;
+
+    while (clock_mono_us() < until_us)
+        ;
+    recorder_tick(world->recorder);
+}
+
+static void a_request_is_queued_by_the_tick_before_anything_answers(void **state)
 {
     struct world world = { 0 };
     struct test_exchange x;
@@ -114,8 +123,42 @@ static void a_request_is_queued_before_anything_answers(void **state)
     (void)state;
     start(&world);
     test_begin(&x, world.recorder, "GET", "a.test", "/", NULL);
+    tick_after_30_ms(&world);
     assert_int_equal(drain(&world).marks, PIECE_REQUEST | PIECE_TAKEN);
     test_end(&x, TAP_ABORTED);
+    end(&world);
+}
+
+/* The store numbers exchanges as their first pieces come. */
+static void exchanges_are_queued_in_the_order_in_which_they_began(void **state)
+{
+    static const char *const paths[] = { "/0", "/1", "/2" };
+    struct world world = { 0 };
+    struct test_exchange x[3];
+    struct queue_item *items;
+    size_t weight = 0, begun = 0;
+    bool is_closed;
+
+    (void)state;
+    start(&world);
+    for (int i = 0; i < 3; i++)
+        test_begin(&x[i], world.recorder, "GET", "a.test", paths[i], NULL);
+    test_end(&x[1], TAP_DONE); /* before the first, and without the third */
+    test_end(&x[0], TAP_DONE);
+    test_end(&x[2], TAP_DONE);
+    items = queue_take(world.shared->queue, &(struct queue_linger){ SIZE_MAX, 0 }, 0, &is_closed);
+    while (items != NULL) {
+        struct exchange_piece *piece = (struct exchange_piece *)items;
+        items = items->next;
+        weight += piece->base.item.bytes;
+        if (piece->marks & PIECE_REQUEST)
+            assert_true(span_eq(piece_text(piece, piece->path), span_of(paths[begun++])));
+        if (piece->marks & PIECE_LAST)
+            mem_free(piece->entry);
+        piece_free(&piece->base);
+    }
+    assert_int_equal(begun, 3);
+    queue_done(world.shared->queue, weight);
     end(&world);
 }
 
@@ -207,7 +250,6 @@ static void held_messages_are_queued_by_the_tick(void **state)
 {
     struct world world = { 0 };
     struct test_exchange x;
-    uint64_t until_us;
 
     (void)state;
     start(&world);
@@ -216,10 +258,7 @@ static void held_messages_are_queued_by_the_tick(void **state)
     assert_int_equal(drain(&world).messages, 0);
     recorder_tick(world.recorder);
     assert_int_equal(drain(&world).messages, 0);
-    until_us = clock_mono_us() + 30000;
-    while (clock_mono_us() < until_us)
-        ;
-    recorder_tick(world.recorder);
+    tick_after_30_ms(&world);
     assert_int_equal(drain(&world).messages, 1);
     test_end(&x, TAP_ABORTED);
     end(&world);
@@ -258,8 +297,9 @@ static void messages_slow_their_exchange_down_like_bodies(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_small_exchange_is_two_pieces),
-        cmocka_unit_test(a_request_is_queued_before_anything_answers),
+        cmocka_unit_test(a_small_exchange_is_one_piece),
+        cmocka_unit_test(a_request_is_queued_by_the_tick_before_anything_answers),
+        cmocka_unit_test(exchanges_are_queued_in_the_order_in_which_they_began),
         cmocka_unit_test(a_big_body_stays_within_the_bound_and_goes_on_when_there_is_room),
         cmocka_unit_test(nobody_is_woken_who_did_not_wait_or_is_gone),
         cmocka_unit_test(a_flood_of_tiny_messages_shares_pieces),
