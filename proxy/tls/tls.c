@@ -264,6 +264,7 @@ struct tls *tls_connect(struct tls_client *client, struct tls_sessions *sessions
     tls->host = mem_strdup(target->host);
     if (host_len > 1 && tls->host[host_len - 1] == '.')
         tls->host[host_len - 1] = '\0';
+    tls_roots_want(client->roots); /* meanwhile the origin answers */
     SSL_set_connect_state(tls->ssl);
     X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
                                                X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);

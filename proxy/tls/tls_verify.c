@@ -24,9 +24,13 @@ struct tls_roots {
     pthread_t thread;
     bool has_thread;
     pthread_mutex_t lock;
-    pthread_cond_t loaded;
+    pthread_cond_t changed; /* one of these three */
+    bool is_wanted, is_abandoned;
     atomic_bool is_loaded; /* set under lock, read without */
 };
+
+/* Reading them takes 60 ms of a core: not those in which weir starts, unless somebody needs them already. */
+#define LOAD_AFTER_MS 100
 
 static bool add_file(X509_STORE *store, const char *path, struct err *err)
 {
@@ -52,26 +56,54 @@ static bool add_file(X509_STORE *store, const char *path, struct err *err)
     return true;
 }
 
-static void *load_system_roots(void *arg)
+static void load_system_roots(struct tls_roots *roots)
 {
-    struct tls_roots *roots = arg;
-
     /* A system without roots is no error here: each verification will say what is missing. */
     X509_STORE_set_default_paths(roots->store);
     ERR_clear_error();
     pthread_mutex_lock(&roots->lock);
     atomic_store(&roots->is_loaded, true);
-    pthread_cond_broadcast(&roots->loaded);
+    pthread_cond_broadcast(&roots->changed);
     pthread_mutex_unlock(&roots->lock);
+}
+
+/* False: nobody will need them. */
+static bool wait_until_wanted(struct tls_roots *roots)
+{
+    struct timespec until;
+    bool is_over = false;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += LOAD_AFTER_MS * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_mutex_lock(&roots->lock);
+    while (!roots->is_wanted && !roots->is_abandoned && !is_over)
+        is_over = pthread_cond_timedwait(&roots->changed, &roots->lock, &until) != 0;
+    is_over = roots->is_abandoned;
+    pthread_mutex_unlock(&roots->lock);
+    return !is_over;
+}
+
+static void *load_soon(void *arg)
+{
+    struct tls_roots *roots = arg;
+
+    if (wait_until_wanted(roots))
+        load_system_roots(roots);
     return NULL;
 }
 
 bool tls_roots_new(const char *upstream_ca, struct tls_roots **out_roots, struct err *err)
 {
     struct tls_roots *roots = mem_new(struct tls_roots);
+    pthread_condattr_t attr;
 
     pthread_mutex_init(&roots->lock, NULL);
-    pthread_cond_init(&roots->loaded, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&roots->changed, &attr);
+    pthread_condattr_destroy(&attr);
     roots->store = X509_STORE_new();
     if (roots->store == NULL)
         abort();
@@ -79,7 +111,7 @@ bool tls_roots_new(const char *upstream_ca, struct tls_roots **out_roots, struct
         tls_roots_free(roots);
         return false;
     }
-    roots->has_thread = pthread_create(&roots->thread, NULL, load_system_roots, roots) == 0;
+    roots->has_thread = pthread_create(&roots->thread, NULL, load_soon, roots) == 0;
     if (!roots->has_thread)
         load_system_roots(roots);
     *out_roots = roots;
@@ -90,10 +122,15 @@ void tls_roots_free(struct tls_roots *roots)
 {
     if (roots == NULL)
         return;
-    if (roots->has_thread)
+    if (roots->has_thread) {
+        pthread_mutex_lock(&roots->lock);
+        roots->is_abandoned = true;
+        pthread_cond_broadcast(&roots->changed);
+        pthread_mutex_unlock(&roots->lock);
         pthread_join(roots->thread, NULL);
+    }
     X509_STORE_free(roots->store);
-    pthread_cond_destroy(&roots->loaded);
+    pthread_cond_destroy(&roots->changed);
     pthread_mutex_destroy(&roots->lock);
     mem_free(roots);
 }
@@ -103,13 +140,24 @@ X509_STORE *tls_roots_store(struct tls_roots *roots)
     return roots->store;
 }
 
-void tls_roots_wait(struct tls_roots *roots)
+void tls_roots_want(struct tls_roots *roots)
 {
     if (atomic_load(&roots->is_loaded))
         return;
     pthread_mutex_lock(&roots->lock);
+    roots->is_wanted = true;
+    pthread_cond_broadcast(&roots->changed);
+    pthread_mutex_unlock(&roots->lock);
+}
+
+void tls_roots_wait(struct tls_roots *roots)
+{
+    tls_roots_want(roots);
+    if (atomic_load(&roots->is_loaded))
+        return;
+    pthread_mutex_lock(&roots->lock);
     while (!atomic_load(&roots->is_loaded))
-        pthread_cond_wait(&roots->loaded, &roots->lock);
+        pthread_cond_wait(&roots->changed, &roots->lock);
     pthread_mutex_unlock(&roots->lock);
 }
 
