@@ -204,13 +204,12 @@ static void start_http(struct client *c)
 /* Whether a whole ClientHello is there, and names a host that passes sealed. */
 static enum hello_kind look_at_hello(struct client *c, struct span bytes)
 {
+    static _Thread_local char scratch[HELLO_SCRATCH_BYTES];
     struct hello hello;
-    char *scratch = mem_array(char, HELLO_SCRATCH_BYTES);
     enum hello_kind kind = hello_read(bytes, scratch, &hello);
 
     if (kind == HELLO_YES)
         memcpy(c->sni, hello.sni, sizeof c->sni);
-    mem_free(scratch);
     return kind;
 }
 

@@ -29,6 +29,8 @@ static void on_tls_open(void *self)
 {
     struct link *link = self;
 
+    if (link->outer == NULL && tls_gave_tickets(link->tls))
+        link->ticket_bytes = stream_unsent(link->stream);
     link->events->on_open(link->self);
 }
 
@@ -126,6 +128,7 @@ static void fail(struct link *link, const struct err *err)
     if (!is_live(link))
         return;
     link->has_failed = true;
+    link->ticket_bytes = 0;
     write_outer(link, &ignored); /* an alert may be waiting */
     stream_flush(link->stream);
     link->events->on_error(link->self, err);
@@ -154,7 +157,14 @@ static void flush_engines(struct link *link)
 
     if (!write_outer(link, &err))
         fail_writing(link, &err);
+    link->ticket_bytes = 0;
     stream_flush(link->stream);
+}
+
+/* Tickets go with the first answer: a write of their own would cost both sides as much as the answer's. */
+static bool has_tickets_alone(const struct link *link)
+{
+    return link->ticket_bytes != 0 && stream_unsent(link->stream) == link->ticket_bytes;
 }
 
 static bool feed_outermost(struct link *link, struct span bytes, struct err *err)
@@ -270,7 +280,7 @@ static void on_stream_bytes(void *self, struct span bytes)
         fail(link, &err);
         return;
     }
-    if (link->tls != NULL && is_live(link))
+    if (link->tls != NULL && is_live(link) && !has_tickets_alone(link))
         flush_engines(link);
     end_batch(link);
 }
@@ -412,7 +422,7 @@ size_t link_unsent(const struct link *link)
 
     if (link->stream == NULL)
         return 0;
-    unsent = stream_unsent(link->stream);
+    unsent = stream_unsent(link->stream) - link->ticket_bytes;
     if (link->tls != NULL)
         unsent += evbuffer_get_length(link->plain_out);
     if (link->outer != NULL)

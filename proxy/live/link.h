@@ -50,9 +50,10 @@ struct link {
     struct strbuf held;
     const struct link_events *events;
     void *self;
-    bool is_wanted;     /* the owner wants bytes */
-    bool is_delivering; /* on_bytes is being called */
-    bool is_fed;        /* on_bytes has been called since the last on_batch */
+    size_t ticket_bytes; /* of what the stream has not sent: nobody waits for them, nor do they count */
+    bool is_wanted;      /* the owner wants bytes */
+    bool is_delivering;  /* on_bytes is being called */
+    bool is_fed;         /* on_bytes has been called since the last on_batch */
     bool has_eof, eof_told;
     bool has_failed;        /* on_error was told */
     bool is_shut;           /* our half has ended */

@@ -20,6 +20,7 @@
 
 #include "proxy/base/mem.h"
 #include "proxy/net/loop.h"
+#include "proxy/net/stream.h"
 
 /* RFC 8305 §8: Resolution Delay and Connection Attempt Delay. */
 #define RESOLUTION_DELAY_US (50 * 1000)
@@ -235,6 +236,8 @@ static bool attempt_start(struct dial *dial, const struct address *address)
     attempt->dial = dial;
     attempt->address = *address;
     attempt->fd = socket(address->sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (attempt->fd >= 0)
+        stream_set_options(attempt->fd);
     if (attempt->fd < 0 || (connect(attempt->fd, (const struct sockaddr *)&address->sa, address->len) != 0 &&
                             errno != EINPROGRESS)) {
         note_failure(dial, address, errno);

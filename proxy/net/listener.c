@@ -17,6 +17,7 @@
 #include "proxy/base/span.h"
 #include "proxy/net/loop.h"
 #include "proxy/net/port_holder.h"
+#include "proxy/net/stream.h"
 
 /* After this many accepted the connections that are there already have their turn. */
 #define ACCEPT_TURN 64
@@ -77,6 +78,7 @@ static bool bind_one(const struct address *address, bool is_first, int *out_fd)
     *out_fd = fd;
     if (fd < 0)
         return false;
+    stream_set_options(fd);
     if (set_on(fd, SOL_SOCKET, SO_REUSEADDR) &&
         (address->sa.ss_family != AF_INET6 || set_on(fd, IPPROTO_IPV6, IPV6_V6ONLY)) &&
         (is_first || set_on(fd, SOL_SOCKET, SO_REUSEPORT)) &&

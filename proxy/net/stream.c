@@ -248,11 +248,11 @@ static void begin_linger(struct stream *stream)
     stream->state = STREAM_LINGERING;
     stream->orphan.is_busy = false;
     stream->is_paused = false;
-    send_fin(stream);
-    if (stream->has_eof) {
+    if (stream->has_eof) { /* all is read: closing sends a FIN by itself */
         end(stream);
         return;
     }
+    send_fin(stream);
     stream->is_blocked = false;
     set_watch(stream, WATCH_READ);
     loop_timer_set(&stream->timer, LINGER_US);
@@ -273,7 +273,8 @@ static bool write_some(struct stream *stream)
         message.msg_iovlen = count < WRITE_PIECES ? (size_t)count : WRITE_PIECES;
         for (size_t i = 0; i < message.msg_iovlen; i++)
             offered += pieces[i].iov_len;
-        sent = sendmsg(stream->fd, &message, MSG_NOSIGNAL);
+        sent = count == 1 ? send(stream->fd, pieces[0].iov_base, pieces[0].iov_len, MSG_NOSIGNAL)
+                          : sendmsg(stream->fd, &message, MSG_NOSIGNAL);
         if (sent < 0 && errno == EINTR)
             continue;
         if (sent < 0 && errno != EAGAIN) {
@@ -364,6 +365,15 @@ static void set_option(int fd, int level, int option, int value)
     setsockopt(fd, level, option, &value, sizeof value); /* a socket that is not TCP does without */
 }
 
+void stream_set_options(int fd)
+{
+    set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, SILENCE_S);
+    set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, PROBE_S);
+    set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, PROBES);
+}
+
 struct stream *stream_new(struct loop *loop, int fd, const struct stream_events *events, void *self)
 {
     struct stream *stream = mem_new(struct stream);
@@ -373,11 +383,6 @@ struct stream *stream_new(struct loop *loop, int fd, const struct stream_events 
     stream->events = events;
     stream->self = self;
     stream->out = evbuffer_new();
-    set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-    set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-    set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, SILENCE_S);
-    set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, PROBE_S);
-    set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, PROBES);
     loop_timer_init(&stream->timer, loop, timer_cb, stream);
     stream->watch = WATCH_READ;
     stream->event = event_new(loop_base(loop), fd, stream->watch, event_cb, stream);

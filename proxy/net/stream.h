@@ -3,7 +3,7 @@
  * Reading: one read a wakeup into the loop's buffer (again only when it came back full, 256 KiB at most, then
  * the loop's turn); on_bytes gets what was read, borrowed until it returns, and keeps what it can't use.
  * Writing: the owner appends to stream_out() and calls stream_flush(), which writes at once; what the socket
- * does not take goes when it is writable again. TCP_NODELAY, TCP keepalive after 60 s of silence.
+ * does not take goes when it is writable again.
  *
  * All callbacks come from the loop, never from inside a function of this header. When a write fails, what the
  * other side had still sent is read first (an early answer outlives the connection that brought it), then
@@ -37,7 +37,12 @@ struct stream_events {
     void (*on_error)(void *self, const struct err *err);
 };
 
-/* fd becomes the stream's: non-blocking, connected. Reading starts at once (with the loop's next turn). */
+/* TCP_NODELAY, and keepalive after 60 s of silence, for a socket that is to be a stream: once it is made, or
+ * on the listening one, whose connections inherit them. */
+void stream_set_options(int fd);
+
+/* fd becomes the stream's: non-blocking, connected, with the options of stream_set_options. Reading starts at
+ * once (with the loop's next turn). */
 struct stream *stream_new(struct loop *loop, int fd, const struct stream_events *events, void *self);
 /* Handed over, with its bytes. */
 void stream_set_owner(struct stream *stream, const struct stream_events *events, void *self);

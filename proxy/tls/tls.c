@@ -582,6 +582,12 @@ bool tls_is_open(const struct tls *tls)
     return tls->state == TLS_OPEN;
 }
 
+/* In TLS 1.3 a server's part of the handshake is over before the client's last message comes. */
+bool tls_gave_tickets(const struct tls *tls)
+{
+    return tls->server != NULL && tls->state == TLS_OPEN && SSL_version(tls->ssl) == TLS1_3_VERSION;
+}
+
 bool tls_was_closed(const struct tls *tls)
 {
     return tls->was_closed;

@@ -70,6 +70,9 @@ void tls_pause(struct tls *tls);
 bool tls_unpause(struct tls *tls, struct err *err);
 
 bool tls_is_open(const struct tls *tls);
+/* Right after on_open: all that is written and unsent are tickets for later connections, which nobody waits
+ * for. */
+bool tls_gave_tickets(const struct tls *tls);
 bool tls_was_closed(const struct tls *tls);  /* close_notify has come */
 struct span tls_alpn(const struct tls *tls); /* what was agreed; empty: none */
 /* Did the other side refuse our certificate? The alert's number (RFC 8446 §6) that ended it, 0: none came. */

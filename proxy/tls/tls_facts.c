@@ -18,14 +18,30 @@
 /* Distinguished names longer than this are cut. */
 #define MOST_NAME_BYTES 512
 
+/* How much of text stands for itself. */
+static size_t plain_prefix(struct span text)
+{
+    size_t len = 0;
+
+    while (len < text.len && text.ptr[len] >= ' ' && text.ptr[len] < 0x7f && text.ptr[len] != '"' &&
+           text.ptr[len] != '\\')
+        len++;
+    return len;
+}
+
 static void add_text(struct strbuf *json, struct span text)
 {
-    const unsigned char *at = (const unsigned char *)text.ptr;
-
     strbuf_add_char(json, '"');
     while (text.len != 0) {
+        size_t plain = plain_prefix(text);
+        const unsigned char *at = (const unsigned char *)text.ptr + plain;
         unsigned long value;
-        int used = UTF8_getc(at, text.len < 8 ? (int)text.len : 8, &value);
+        int used;
+        strbuf_add(json, span_sub(text, 0, plain));
+        text = span_from(text, plain);
+        if (text.len == 0)
+            break;
+        used = UTF8_getc(at, text.len < 8 ? (int)text.len : 8, &value);
         bool is_utf8 = used > 0 && value <= 0x10ffff && (value < 0xd800 || value > 0xdfff);
         if (!is_utf8) {
             used = 1;
@@ -37,7 +53,6 @@ static void add_text(struct strbuf *json, struct span text)
             strbuf_printf(json, "\\u%04lx", value);
         else
             strbuf_add(json, span_make(at, (size_t)used));
-        at += used;
         text = span_from(text, (size_t)used);
     }
     strbuf_add_char(json, '"');
@@ -48,7 +63,9 @@ static void add_key(struct strbuf *json, const char *key)
 {
     if (json->ptr[json->len - 1] != '{')
         strbuf_add_char(json, ',');
-    strbuf_printf(json, "\"%s\":", key);
+    strbuf_add_char(json, '"');
+    strbuf_add_str(json, key);
+    strbuf_add_str(json, "\":");
 }
 
 static void add_member(struct strbuf *json, const char *key, struct span text)
@@ -138,14 +155,17 @@ static void add_alt_names(struct strbuf *json, const X509 *cert)
 static void add_origin_cert(struct strbuf *json, const X509 *cert)
 {
     unsigned char digest[EVP_MAX_MD_SIZE];
-    char hex[2 * EVP_MAX_MD_SIZE + 1] = "";
+    static const char digits[] = "0123456789abcdef";
+    char hex[2 * EVP_MAX_MD_SIZE];
     unsigned len = 0;
 
-    if (X509_digest(cert, EVP_sha256(), digest, &len) == 1) {
-        for (unsigned i = 0; i < len; i++)
-            snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+    if (X509_digest(cert, EVP_sha256(), digest, &len) != 1)
+        len = 0;
+    for (unsigned i = 0; i < len; i++) {
+        hex[2 * i] = digits[digest[i] >> 4];
+        hex[2 * i + 1] = digits[digest[i] & 0xf];
     }
-    add_member(json, "fingerprint_sha256", span_of(hex));
+    add_member(json, "fingerprint_sha256", span_make(hex, 2 * len));
     add_distinguished_name(json, "subject", X509_get_subject_name(cert));
     add_distinguished_name(json, "issuer", X509_get_issuer_name(cert));
     add_time(json, "not_after", X509_get0_notAfter(cert));

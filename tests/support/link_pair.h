@@ -158,8 +158,10 @@ static void pair_of_sockets(int out_fds[2])
     out_fds[0] = accept4(listening, NULL, NULL, SOCK_CLOEXEC);
     assert_true(out_fds[0] >= 0);
     close(listening);
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 2; i++) {
         assert_int_equal(fcntl(out_fds[i], F_SETFL, O_NONBLOCK), 0);
+        stream_set_options(out_fds[i]);
+    }
 }
 
 static void is_too_late(void *self)

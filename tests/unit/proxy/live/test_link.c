@@ -330,6 +330,17 @@ static void what_is_not_flushed_counts_as_unsent(void **state)
     UNTIL(f->theirs.got.len == 3);
 }
 
+static void tickets_go_with_the_first_bytes(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_not_equal(stream_unsent(ours(f)->stream), 0);
+    assert_int_equal(link_unsent(ours(f)), 0);
+    say(ours(f), "a");
+    assert_int_equal(stream_unsent(ours(f)->stream), 0);
+    UNTIL(f->theirs.got.len == 1);
+}
+
 /* --- TLS that fails ------------------------------------------------------------------------------------- */
 
 static void start_handshake(struct fixture *f)
@@ -429,6 +440,7 @@ int main(void)
         ALL(a_link_may_be_closed_and_freed_from_its_error),
         ALL(a_link_may_be_closed_and_freed_when_drained),
         ALL(what_is_not_flushed_counts_as_unsent),
+        WITH(tickets_go_with_the_first_bytes, "TLS", setup_tls),
         PLAIN(a_failed_write_is_told_later_and_once),
         WITH(a_failed_write_is_told_later_and_once, "in TLS", setup_tls),
         PLAIN(a_failed_write_is_not_told_to_who_has_closed),

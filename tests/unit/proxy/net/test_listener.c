@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -87,6 +88,34 @@ static void sockets_of_all_workers_share_the_port_that_the_system_gave(void **st
         assert_true((fcntl(fds[i], F_GETFD) & FD_CLOEXEC) != 0);
         close(fds[i]);
     }
+}
+
+static int option(int fd, int level, int name)
+{
+    int value = 0;
+    socklen_t len = sizeof value;
+
+    assert_int_equal(getsockopt(fd, level, name, &value, &len), 0);
+    return value;
+}
+
+static void accepted_sockets_send_at_once_and_find_the_dead(void **state)
+{
+    struct address want = loopback(0), bound;
+    int listening, client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), accepted;
+    struct err err;
+
+    (void)state;
+    assert_true(listen_bind(&want, 1, &listening, &bound, &err));
+    assert_int_equal(connect(client, (struct sockaddr *)&bound.sa, bound.len), 0);
+    accepted = accept4(listening, NULL, NULL, SOCK_CLOEXEC);
+    assert_true(accepted >= 0);
+    assert_int_not_equal(option(accepted, IPPROTO_TCP, TCP_NODELAY), 0);
+    assert_int_not_equal(option(accepted, SOL_SOCKET, SO_KEEPALIVE), 0);
+    assert_int_equal(option(accepted, IPPROTO_TCP, TCP_KEEPIDLE), 60);
+    close(accepted);
+    close(client);
+    close(listening);
 }
 
 static void port_in_use_is_refused_and_its_holder_named(void **state)
@@ -266,6 +295,7 @@ int main(void)
         cmocka_unit_test(addresses_to_listen_on_are_read),
         cmocka_unit_test(what_is_no_address_is_refused_in_a_sentence),
         cmocka_unit_test(sockets_of_all_workers_share_the_port_that_the_system_gave),
+        cmocka_unit_test(accepted_sockets_send_at_once_and_find_the_dead),
         cmocka_unit_test(port_in_use_is_refused_and_its_holder_named),
         cmocka_unit_test(address_that_is_not_ours_is_refused),
         cmocka_unit_test(accepted_socket_is_non_blocking_and_close_on_exec),

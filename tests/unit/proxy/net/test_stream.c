@@ -678,6 +678,7 @@ static void socket_sends_at_once_and_finds_the_dead(void **state)
 {
     struct fixture *f = *state;
 
+    stream_set_options(f->fd);
     assert_int_not_equal(option(f->fd, IPPROTO_TCP, TCP_NODELAY), 0);
     assert_int_not_equal(option(f->fd, SOL_SOCKET, SO_KEEPALIVE), 0);
     assert_int_equal(option(f->fd, IPPROTO_TCP, TCP_KEEPIDLE), 60);
