@@ -81,6 +81,7 @@ static struct recorder_shared *shared_new(struct capture *capture, const struct 
     shared->max_body = options->max_body;
     shared->skip_media = options->skip_media;
     shared->cookies_only = options->cookies_only;
+    shared->keep = options->keep;
     shared->on_commit = options->on_commit;
     shared->on_commit_self = options->on_commit_self;
     shared->roster = roster;
@@ -203,6 +204,7 @@ static void summarise(const struct session_row *row, struct capture_summary *out
         .started_us = row->started_us,
         .ended_us = row->ended_us,
         .exchanges = row->exchanges,
+        .pruned = row->pruned,
         .seen = row->seen,
         .filtered = row->filtered,
         .errors = row->errors,

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "capture/keep.h"
 #include "capture/recorder.h"
 #include "capture/session.h"
 #include "proxy/base/err.h"
@@ -29,6 +30,7 @@ struct capture_options {
     bool skip_media;          /* keep no bodies of images, audio, video and fonts */
     bool durable;             /* each batch reaches the disk */
     bool cookies_only;        /* nothing of an exchange is kept but its cookies; it is counted */
+    struct keep keep;         /* of each session, while it is recorded and at its end: store_prune.h */
     /* Told of each batch that is in the store: news is a set of enum capture_news. On the writer's thread,
      * until the end of capture_end; must not wait. NULL: nobody wants to know. */
     void (*on_commit)(void *self, unsigned news);
@@ -68,6 +70,7 @@ struct capture_summary {
     char name[SESSION_NAME_BYTES + 1];
     uint64_t started_us, ended_us; /* wall clock */
     uint64_t exchanges;            /* in the store */
+    uint64_t pruned;               /* that were, also in earlier captures of the session */
     uint64_t seen, filtered;       /* all that passed, and how many of them the filter left out */
     uint64_t errors, hosts;
     uint64_t request_bytes, response_bytes;

@@ -19,6 +19,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "capture/keep.h"
 #include "capture/seen_cookies.h"
 #include "proxy/base/queue.h"
 #include "proxy/exchange/tap.h"
@@ -37,6 +38,7 @@ struct recorder_shared {
     struct filter *filter;  /* NULL takes everything */
     bool no_bodies, skip_media, cookies_only;
     /* The writer's, see capture_options. */
+    struct keep keep;
     void (*on_commit)(void *self, unsigned news);
     void *on_commit_self;
     uint64_t max_body; /* 0: no limit */

@@ -19,6 +19,8 @@
 #include "proxy/base/err.h"
 #include "proxy/exchange/tap.h"
 
+struct store_pruner;
+
 enum roster_per { ROSTER_ONE, ROSTER_PER_CLIENT, ROSTER_PER_USER, ROSTER_PER_LISTENER };
 
 /* Besides the main one: more than a team's devices, and few enough for each batch to look at all. */
@@ -36,6 +38,7 @@ struct roster_session {
     /* The writer's. */
     int64_t id; /* 0: not started yet */
     uint32_t last_seq;
+    struct store_pruner *pruner; /* NULL: everything is kept */
     struct store_totals taken;   /* from totals, not yet committed */
     struct store_totals written; /* what this try of the batch adds */
     struct roster_lost {

@@ -77,6 +77,8 @@ bool capture_args_read(const struct args *args, const char *default_listen, stru
     if (bytes->is_given && (bytes->bytes < MIN_HEADER_BYTES || bytes->bytes > MAX_HEADER_BYTES))
         return err_set(err, ERR_USAGE, "'--max-header-bytes' is between 1k and 16M");
     *out_capture = (struct capture_args){ .default_listen = default_listen };
+    if (args->keep_last != NULL && !keep_parse(args->keep_last, &out_capture->keep, err))
+        return err_add(err, "'--keep-last'");
     if (args->proxy_auth != NULL && !read_auth(args->proxy_auth, &out_capture->proxy_auth, err))
         return false;
     out_capture->proxy = (struct proxy_options){
@@ -205,6 +207,7 @@ char *capture_args_json(const struct args *args)
     add_flag(options, "cookies_only", args->cookies_only);
     add_list(options, "sync_cookies", &args->sync_cookies);
     add_list(options, "export", &args->live_export);
+    add_text(options, "keep_last", args->keep_last);
     add_size(options, "max_body", &args->max_body);
     add_size(options, "max_header_bytes", &args->max_header_bytes);
     made = json_dumps(options, JSON_COMPACT);

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "capture/keep.h"
 #include "proxy/base/err.h"
 #include "proxy/live/proxy.h"
 #include "tools/opt.h"
@@ -13,6 +14,7 @@ struct capture_args {
         proxy; /* without CA, workers and callbacks; texts are borrowed from args and from here */
     const char *default_listen; /* where args say nothing */
     char *proxy_auth;
+    struct keep keep;
 };
 
 /* Checks what no parser further down does, and reads the file of --proxy-auth @FILE. default_listen,

@@ -311,6 +311,7 @@ static bool start_capture(struct run *run, struct err *err)
         .max_body = args->max_body.is_given ? args->max_body.bytes : 0,
         .skip_media = args->skip_media,
         .cookies_only = args->cookies_only,
+        .keep = run->asked.keep,
         .on_commit = run->kept != NULL ? kept_note : NULL,
         .on_commit_self = run->kept,
         .durable = args->durable,

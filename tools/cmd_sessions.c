@@ -2,9 +2,12 @@
 #include <jansson.h>
 #include <stdio.h>
 
+#include "capture/keep.h"
 #include "capture/session.h"
-#include "capture/store/store.h"
+#include "capture/store/store_prune.h"
+#include "capture/store/store_write.h"
 #include "proxy/base/clock.h"
+#include "proxy/base/mem.h"
 #include "tools/command.h"
 #include "tools/json_text.h"
 #include "tools/table.h"
@@ -44,6 +47,8 @@ static bool add_row(void *self, const struct session_row *row)
     text_add_size(&cell, row->request_bytes + row->response_bytes);
     table_take(table, &cell, STYLE_PLAIN);
     strbuf_add_str(&cell, session_state_name(row->state));
+    if (row->pruned != 0)
+        strbuf_printf(&cell, ", %llu pruned", (unsigned long long)row->pruned);
     if (row->incomplete != NULL)
         strbuf_printf(&cell, ", incomplete: %s", row->incomplete);
     table_take(table, &cell, row->incomplete != NULL ? STYLE_RED : style);
@@ -63,6 +68,7 @@ static bool add_object(void *self, const struct session_row *row)
     json_object_set_new(object, "ended", row->ended_us != 0 ? json_of_time(row->ended_us) : json_null());
     json_object_set_new(object, "length_us", json_integer((json_int_t)length_us(row)));
     json_object_set_new(object, "exchanges", json_integer((json_int_t)row->exchanges));
+    json_object_set_new(object, "pruned", json_integer((json_int_t)row->pruned));
     json_object_set_new(object, "seen", json_integer((json_int_t)row->seen));
     json_object_set_new(object, "filtered", json_integer((json_int_t)row->filtered));
     json_object_set_new(object, "errors", json_integer((json_int_t)row->errors));
@@ -180,6 +186,137 @@ static int delete_sessions(const struct args *args, struct store *store)
     return command_finish_stdout(EXIT_DONE);
 }
 
+/* --- prune --------------------------------------------------------------------------------------------- */
+
+static void tell_pruned(const struct args *args, const struct session_row *row,
+                        const struct store_pruned *pruned)
+{
+    struct strbuf text = STRBUF_EMPTY;
+
+    strbuf_printf(&text, "session %lld '%s': ", (long long)row->id, row->name);
+    if (pruned->taken == 0) {
+        strbuf_add_str(&text, "nothing to take out");
+    } else {
+        strbuf_add_str(&text, "took ");
+        text_add_count(&text, pruned->taken, "exchange", "exchanges");
+        if (pruned->is_deleted)
+            strbuf_add_str(&text, " out and deleted it, for it was empty then");
+        else
+            strbuf_printf(&text, " out, left %llu", (unsigned long long)pruned->left);
+    }
+    if (pruned->freed_bytes != 0) {
+        strbuf_add_str(&text, "; the store is ");
+        text_add_size(&text, pruned->freed_bytes);
+        strbuf_add_str(&text, " smaller");
+    }
+    tell(args,
+         json_pack("{s:I, s:o, s:I, s:I, s:I, s:b}", "id", (json_int_t)row->id, "name",
+                   json_of_bytes(span_of(row->name)), "pruned", (json_int_t)pruned->taken, "exchanges",
+                   (json_int_t)pruned->left, "freed_bytes", (json_int_t)pruned->freed_bytes, "deleted",
+                   pruned->is_deleted),
+         strbuf_text(&text));
+    strbuf_clear(&text);
+}
+
+static bool prune_one(const struct args *args, struct store *store, const struct session_row *row,
+                      const struct keep *keep, struct err *err)
+{
+    struct store_pruned pruned;
+
+    if (!store_prune_session(store, row->id, keep, &pruned, err))
+        return false;
+    tell_pruned(args, row, &pruned);
+    return true;
+}
+
+static bool prune_named(const struct args *args, struct store *store, const struct keep *keep,
+                        struct err *err)
+{
+    struct session_row row;
+    bool ok = true;
+
+    for (size_t i = 1; ok && i < args->operands.count; i++) {
+        ok = store_find_session(store, args->operands.items[i], &row, err);
+        if (!ok)
+            break;
+        ok = prune_one(args, store, &row, keep, err);
+        session_row_clear(&row);
+    }
+    return ok;
+}
+
+static void tell_left_out(const struct args *args, const struct session_row *row)
+{
+    struct strbuf text = STRBUF_EMPTY;
+
+    strbuf_printf(&text, "session %lld '%s': left out, it is being recorded", (long long)row->id, row->name);
+    tell(args,
+         json_pack("{s:I, s:o, s:s}", "id", (json_int_t)row->id, "name", json_of_bytes(span_of(row->name)),
+                   "left_out", "it is being recorded"),
+         strbuf_text(&text));
+    strbuf_clear(&text);
+}
+
+/* Those there are when it begins; they are looked at before any is changed. */
+struct session_ids {
+    int64_t *items; /* owned */
+    size_t count;
+};
+
+static bool add_id(void *self, const struct session_row *row)
+{
+    struct session_ids *ids = self;
+
+    ids->items = mem_realloc(ids->items, (ids->count + 1) * sizeof ids->items[0]);
+    ids->items[ids->count++] = row->id;
+    return true;
+}
+
+static bool prune_all(const struct args *args, struct store *store, const struct keep *keep, struct err *err)
+{
+    struct session_ids ids = { NULL, 0 };
+    bool ok = store_sessions(store, add_id, &ids, err);
+
+    for (size_t i = 0; ok && i < ids.count; i++) {
+        struct session_row row;
+        char id[24];
+        snprintf(id, sizeof id, "%lld", (long long)ids.items[i]);
+        if (!store_find_session(store, id, &row, err)) {
+            ok = err->code == ERR_FOUND; /* somebody has deleted it meanwhile */
+            continue;
+        }
+        ok = prune_one(args, store, &row, keep, err);
+        if (!ok && err->code == ERR_FOUND) {
+            tell_left_out(args, &row);
+            ok = true;
+        }
+        session_row_clear(&row);
+    }
+    mem_free(ids.items);
+    return ok;
+}
+
+static int prune_sessions(const struct args *args, struct store *store)
+{
+    struct keep keep;
+    struct err err;
+    unsigned mended;
+
+    if (args->keep_last == NULL) {
+        err_set(&err, ERR_USAGE, "usage: weir sessions prune [SESSION...] --keep-last LIMIT[,...]");
+        return command_fail(&err);
+    }
+    if (!keep_parse(args->keep_last, &keep, &err)) {
+        err_add(&err, "'--keep-last'");
+        return command_fail(&err);
+    }
+    /* One whose weir was killed is pruned like those that ended. */
+    if (!store_mend(store, &mended, &err) ||
+        !(args->operands.count > 1 ? prune_named : prune_all)(args, store, &keep, &err))
+        return command_fail(&err);
+    return command_finish_stdout(EXIT_DONE);
+}
+
 static const struct {
     const char *word, *about;
     int (*run)(const struct args *args, struct store *store);
@@ -187,6 +324,10 @@ static const struct {
     { "list", "what there is (the default)", list_sessions },
     { "rename", "SESSION NAME: give it another name", rename_session },
     { "delete", "SESSION...: take them out of the store, with all that is in them", delete_sessions },
+    { "prune",
+      "[SESSION...] --keep-last LIMIT: take the oldest exchanges out; without SESSION of all that are not "
+      "being recorded",
+      prune_sessions },
 };
 
 #define ACTION_COUNT (sizeof actions / sizeof actions[0])
@@ -212,14 +353,18 @@ int cmd_sessions(const struct args *args)
             run = actions[i].run;
     }
     if (run == NULL) {
-        err_set(&err, ERR_USAGE, "'%s' is nothing to do with sessions; there is list, rename and delete",
-                word);
+        err_set(&err, ERR_USAGE,
+                "'%s' is nothing to do with sessions; there is list, rename, delete and prune", word);
         return command_fail(&err);
     }
     if (run == list_sessions && args->operands.count > 1) {
         err_set(&err, ERR_USAGE,
                 "'sessions list' takes no operand; 'weir list %s' shows a session's exchanges",
                 args->operands.items[1]);
+        return command_fail(&err);
+    }
+    if (args->keep_last != NULL && run != prune_sessions) {
+        err_set(&err, ERR_USAGE, "'--keep-last' is for 'sessions prune'");
         return command_fail(&err);
     }
     if (!command_open_store(args, STORE_READ, &store, &err))

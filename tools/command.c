@@ -22,7 +22,7 @@ const struct command commands[COMMAND_COUNT] = {
                           "Starts a browser whose traffic is recorded into a session, and ends with it. Its "
                           "profile is new, trusts weir, and is thrown away. Every ARG goes to the browser." },
     [COMMAND_SESSIONS] = { "sessions", cmd_sessions, "[list | rename SESSION NAME | delete SESSION...]",
-                           SIZE_MAX, cmd_sessions_word, "the history: list, rename, delete",
+                           SIZE_MAX, cmd_sessions_word, "the history: list, rename, delete, prune",
                            "Shows the sessions in the store, or changes them. SESSION is an id, a name or "
                            "'latest'." },
     [COMMAND_LIST] = { "list", cmd_list, "[SESSION]", 1, NULL, "a session's exchanges, one a line",

@@ -57,6 +57,9 @@ static const struct opt opts[] = {
       "record at most so much of each body, e.g. 10M" },
     { CAPTURES, "skip-media", 0, OPT_FLAG, NULL, AT(skip_media),
       "record no bodies of images, audio, video and fonts" },
+    { CAPTURES, "keep-last", 0, OPT_TEXT, "LIMIT[,...]", AT(keep_last),
+      "while recording, take the oldest exchanges out of the session: keep so many (10000), so much (2G) or "
+      "none that is older (30min, 12h, 7d); of several limits all hold" },
     { CAPTURES, "upstream-ca", 0, OPT_FILE, "FILE", AT(upstream_ca),
       "PEM file of roots to trust for origins, besides the system's" },
     { CAPTURES, "insecure", 0, OPT_FLAG, NULL, AT(insecure), "do not verify origins' certificates" },
@@ -85,6 +88,10 @@ static const struct opt opts[] = {
       "how much of its own doings weir tells on stderr (default warn)" },
     { CAPTURES, "log-format", 0, OPT_CHOICE, "text|json", AT(log_format),
       "how log lines look (default text)" },
+
+    { SESSIONS, "keep-last", 0, OPT_TEXT, "LIMIT[,...]", AT(keep_last),
+      "of prune: keep so many of a session's newest exchanges (10000), so much (2G) or none that is older "
+      "(30min, 12h, 7d); of several limits all hold" },
 
     { LIST | EXPORT, "filter", 0, OPT_TEXT, "EXPR", AT(filter),
       "only what matches, e.g. 'host:*.example.com method:POST status:4xx'" },

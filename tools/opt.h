@@ -47,7 +47,7 @@ struct args {
     bool help;
 
     struct arg_list listen, via, client_cert, seal, open;
-    const char *session, *upstream_ca, *allow, *filter;
+    const char *session, *upstream_ca, *allow, *filter, *keep_last;
     const char *mode, *proxy_auth, *client_cert_pass, *keylog;
     bool insecure, no_bodies, skip_media, durable, quiet;
     bool allow_private, no_auto_seal, no_mirror;

@@ -77,6 +77,8 @@ static void say_session(struct view *view, const char *store, const struct captu
     text_add_shown(&line, span_of(summary->name));
     strbuf_add_str(&line, "': ");
     text_add_count(&line, summary->exchanges, "exchange", "exchanges");
+    if (summary->pruned != 0)
+        strbuf_printf(&line, " (%llu older pruned)", (unsigned long long)summary->pruned);
     strbuf_add_str(&line, ", ");
     text_add_count(&line, summary->hosts, "host", "hosts");
     strbuf_add_str(&line, ", ");

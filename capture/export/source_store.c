@@ -1,5 +1,7 @@
 #include "capture/export/source.h"
 
+#include <stdio.h>
+
 #include "proxy/base/mem.h"
 
 /* Exchanges in between that are cheaper to step over than to seek across. */
@@ -51,11 +53,27 @@ static bool source_at(void *self, uint32_t seq, const struct record **out_record
     return true;
 }
 
+/* Whether the session is still there. */
+static bool has_session(struct source_store *source)
+{
+    struct session_row row;
+    struct err ignored; /* whatever it is, the body's failure says more */
+    char id[24];
+
+    snprintf(id, sizeof id, "%lld", (long long)source->session);
+    if (!store_find_session(source->store, id, &row, &ignored))
+        return false;
+    session_row_clear(&row);
+    return true;
+}
+
+/* Of an exchange that was taken out since its record was read the body is as one that was not kept. */
 static bool source_body_read(void *self, int64_t body, store_sink sink, void *sink_self, struct err *err)
 {
     struct source_store *source = self;
 
-    return store_body_read(source->store, body, sink, sink_self, err);
+    return store_body_read(source->store, body, sink, sink_self, err) ||
+           (err->code == ERR_FOUND && has_session(source));
 }
 
 static bool source_messages(void *self, uint32_t seq, store_message_sink each, void *each_self,

@@ -16,8 +16,11 @@
 #include "capture/store/store.h"
 
 #define STORE_APPLICATION_ID 0x77656972 /* "weir" */
-#define STATEMENT_SLOTS      128        /* a power of two; about twice as many as there are statements */
+#define STATEMENT_SLOTS      256        /* a power of two; about twice as many as there are statements */
 #define SEEN_SLOTS           1024       /* a power of two */
+
+struct sweep;
+struct tls_marks;
 
 struct store {
     char *path; /* owned; with symbolic links followed, so that all find the same STORE.lock */
@@ -35,6 +38,13 @@ struct store {
         int64_t session, base;
     } * tls_bases;                        /* owned */
     size_t tls_base_count, tls_base_last; /* the last one that was asked for */
+    /* The one under way (sqlite_sweep.h), and the handshakes that it finds in use; NULL: none. */
+    struct sweep *sweep;
+    struct tls_marks *tls_marks;
+    /* The highest number of a body that is known here, and whether any was taken out since: SQLite gives the
+     * highest one again when its row is gone, and a reader may still ask for that. */
+    int64_t highest_body;
+    bool has_dropped_bodies;
     int wal_pages, moved_pages; /* in the WAL after the last commit; how many when it was last moved out */
     struct checkpointer *aside; /* owned; NULL: the WAL is moved by who writes */
 };
@@ -102,6 +112,18 @@ bool sqlite_trim_messages(struct store *store, int64_t session, uint32_t seq, in
                           struct err *err);
 /* Settles what is open or undecided in a session whose lock this store holds. In short batches. */
 bool sqlite_settle_session(struct store *store, int64_t session, const char *why, struct err *err);
+/* Inside a batch: an exchange of which store_delete_exchange would take too long goes, and its bodies and
+ * messages become leftovers. */
+bool sqlite_leave_over(struct store *store, int64_t session, uint32_t seq, struct err *err);
+/* Inside a batch: takes leftovers of a session out until about until_us. *out_more false: there are none. */
+bool sqlite_purge_leftovers(struct store *store, int64_t session, uint64_t until_us, bool *out_more,
+                            struct err *err);
+/* The handshake's row is taken out. */
+void sqlite_forget_tls(struct store *store, int64_t row);
+/* Cookies of exchanges that are gone get seq 0. */
+bool sqlite_orphan_cookies(struct store *store, int64_t session, struct err *err);
+/* Hides a session whose lock this store holds and takes it out. */
+bool sqlite_delete_session(struct store *store, int64_t session, struct err *err);
 /* Takes the rest of a hidden session out, in short batches. */
 bool sqlite_purge_session(struct store *store, int64_t session, struct err *err);
 

@@ -32,12 +32,32 @@ static bool find_same(struct store *store, struct span bytes, uint64_t hash, int
     return query_end(&query, err);
 }
 
+/* The number that the next body must have; 0: any that SQLite gives. */
+static bool next_body(struct store *store, int64_t *out_body, struct err *err)
+{
+    int64_t highest = 0;
+
+    *out_body = 0;
+    if (!store->has_dropped_bodies)
+        return true;
+    if (!sqlite_int(store, "SELECT max(id) FROM body", &highest, err))
+        return false;
+    if (highest < store->highest_body)
+        *out_body = store->highest_body + 1;
+    return true;
+}
+
 static bool insert(struct store *store, struct span bytes, const uint64_t *hash, int64_t *out_body,
                    struct err *err)
 {
-    static const char INSERT[] = "INSERT INTO body (refs, hash, size, bytes) VALUES (1, ?, ?, ?)";
-    struct query query = query_begin(store, INSERT);
+    static const char INSERT[] = "INSERT INTO body (id, refs, hash, size, bytes) VALUES (?, 1, ?, ?, ?)";
+    struct query query;
+    int64_t number;
 
+    if (!next_body(store, &number, err))
+        return false;
+    query = query_begin(store, INSERT);
+    query_int_or_null(&query, number, 0);
     if (hash != NULL)
         query_int(&query, (int64_t)*hash);
     else
@@ -46,7 +66,8 @@ static bool insert(struct store *store, struct span bytes, const uint64_t *hash,
     query_bytes(&query, bytes);
     if (!query_run(&query, err))
         return false;
-    *out_body = sqlite3_last_insert_rowid(store->db);
+    *out_body = store->highest_body = sqlite3_last_insert_rowid(store->db);
+    store->has_dropped_bodies = false; /* this row keeps the numbers below it from coming again */
     return true;
 }
 
@@ -190,6 +211,8 @@ static bool delete_row(struct store *store, int64_t body, struct err *err)
     struct query query = query_begin(store, DELETE_BODY);
 
     query_int(&query, body);
+    store->has_dropped_bodies = true;
+    store->highest_body = body > store->highest_body ? body : store->highest_body;
     return query_run(&query, err);
 }
 
@@ -208,6 +231,7 @@ static bool drop_pieces(struct store *store, int64_t list, int64_t count, bool *
         " (SELECT offset FROM body_piece WHERE body = ?1 ORDER BY offset DESC LIMIT ?2)";
     const char *const all[] = { RELEASE_PIECES, DROP_UNUSED, UNLINK_LAST };
 
+    store->has_dropped_bodies = true;
     for (int i = 0; i < 3; i++) {
         struct query query = query_begin(store, all[i]);
         query_int(&query, list);

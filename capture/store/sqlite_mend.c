@@ -5,6 +5,7 @@
 
 #include "capture/filter.h"
 #include "capture/store/sqlite.h"
+#include "capture/store/store_prune.h"
 #include "capture/store/store_write.h"
 #include "proxy/base/clock.h"
 #include "proxy/base/mem.h"
@@ -69,7 +70,7 @@ static bool mend_row(struct store *store, int64_t session, const struct unsettle
     return store_settle_exchange(store, session, row->seq, why, err);
 }
 
-static bool orphan_cookies(struct store *store, int64_t session, struct err *err)
+bool sqlite_orphan_cookies(struct store *store, int64_t session, struct err *err)
 {
     static const char ORPHAN[] = "UPDATE cookie SET seq = 0 WHERE session = ?1 AND seq <> 0 AND NOT EXISTS"
                                  " (SELECT 1 FROM exchange WHERE exchange.id = (?1 << 32) + cookie.seq)";
@@ -141,7 +142,7 @@ bool sqlite_settle_session(struct store *store, int64_t session, const char *why
         ok = store_begin(store, err) &&
              in_batch(store, mend_slice(store, session, filter, why, &more, err), err);
     filter_unref(filter);
-    return ok && store_begin(store, err) && in_batch(store, orphan_cookies(store, session, err), err);
+    return ok && store_begin(store, err) && in_batch(store, sqlite_orphan_cookies(store, session, err), err);
 }
 
 static bool mend_session(struct store *store, int64_t session, struct err *err)
@@ -229,13 +230,15 @@ static bool purge_table(struct store *store, const char *sql, int64_t session, b
     return true;
 }
 
-static bool give_back(struct store *store, struct err *err)
+bool store_give_back(struct store *store, uint64_t spare_bytes, uint64_t until_us, struct err *err)
 {
-    int64_t left = 1, before = 0;
+    int64_t left = 0, before = INT64_MAX, page_bytes = 1;
 
-    while (left != 0 && left != before) {
+    if (!sqlite_int(store, "PRAGMA page_size", &page_bytes, err) ||
+        !sqlite_int(store, "PRAGMA freelist_count", &left, err))
+        return false;
+    while ((uint64_t)(left * page_bytes) > spare_bytes && left < before && clock_mono_us() < until_us) {
         before = left;
-        left = 0;
         if (!sqlite_exec(store, "PRAGMA incremental_vacuum(" VACUUM_PAGES ")", err) ||
             !sqlite_int(store, "PRAGMA freelist_count", &left, err))
             return false;
@@ -258,7 +261,11 @@ bool sqlite_purge_session(struct store *store, int64_t session, struct err *err)
     const char *const tables[] = { COOKIES, EVENTS, HANDSHAKES, HOSTS, SESSION };
     bool more = true, ok = true;
 
-    while (ok && more) {
+    while (ok && more)
+        ok = store_begin(store, err) &&
+             in_batch(store, sqlite_purge_leftovers(store, session, clock_mono_us() + BATCH_US, &more, err),
+                      err);
+    for (more = true; ok && more;) {
         ok = store_begin(store, err) && in_batch(store, purge_exchanges(store, session, &more, err), err);
         store_checkpoint(store);
     }
@@ -266,7 +273,17 @@ bool sqlite_purge_session(struct store *store, int64_t session, struct err *err)
         for (more = true; ok && more;)
             ok = store_begin(store, err) &&
                  in_batch(store, purge_table(store, tables[i], session, &more, err), err);
-    return ok && give_back(store, err);
+    return ok && store_give_back(store, 0, UINT64_MAX, err);
+}
+
+bool sqlite_delete_session(struct store *store, int64_t session, struct err *err)
+{
+    /* Its name is free for others at once. */
+    static const char HIDE[] = "UPDATE session SET state = 'deleted', name = uid WHERE id = ?";
+    struct query query = query_begin(store, HIDE);
+
+    query_int(&query, session);
+    return query_run(&query, err) && sqlite_purge_session(store, session, err);
 }
 
 /* --- both ---------------------------------------------------------------------------------------------- */
@@ -326,6 +343,32 @@ static bool treat(struct store *store, const struct patient *patient, unsigned *
     return ok;
 }
 
+/* What a pruner had not come to when it was killed. */
+static bool mend_leftovers(struct store *store, struct err *err)
+{
+    static const char NEXT[] = "SELECT exchange >> 32 FROM leftover WHERE exchange >> 32 > ? LIMIT 1";
+    int64_t session = 0;
+    bool taken, more, ok = true;
+
+    while (ok) {
+        struct query query = query_begin(store, NEXT);
+        query_int(&query, session);
+        more = query_step(&query);
+        session = more ? query_column_int(&query, 0) : session;
+        if (!query_end(&query, err) || !more)
+            return !more && query.statement != NULL;
+        ok = sqlite_lock_session(store, session, &taken, err);
+        while (ok && taken && more)
+            ok =
+                store_begin(store, err) &&
+                in_batch(store,
+                         sqlite_purge_leftovers(store, session, clock_mono_us() + BATCH_US, &more, err), err);
+        if (taken)
+            sqlite_unlock_session(store, session);
+    }
+    return false;
+}
+
 bool store_mend(struct store *store, unsigned *out_mended, struct err *err)
 {
     struct patient *patients;
@@ -336,6 +379,7 @@ bool store_mend(struct store *store, unsigned *out_mended, struct err *err)
     for (size_t i = 0; ok && i < count; i++)
         ok = treat(store, &patients[i], &mended, err);
     mem_free(patients);
+    ok = ok && mend_leftovers(store, err);
     if (ok)
         *out_mended = mended;
     return ok;

@@ -356,6 +356,7 @@ void store_rollback(struct store *store)
 {
     memset(store->tls_seen, 0, sizeof store->tls_seen);
     memset(store->hosts_seen, 0, sizeof store->hosts_seen);
+    store->has_dropped_bodies = true; /* those of the batch */
     if (!sqlite3_get_autocommit(store->db))
         sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
 }

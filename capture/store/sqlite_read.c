@@ -412,7 +412,7 @@ static bool read_row(struct store *store, int64_t body, struct strbuf *out_bytes
     }
     if (!query_end(&query, err))
         return false;
-    return found || err_set(err, ERR_FOUND, "store '%s': body %lld is gone: its session was deleted",
+    return found || err_set(err, ERR_FOUND, "store '%s': body %lld is gone: its exchange was taken out",
                             store->path, (long long)body);
 }
 

@@ -38,7 +38,7 @@ void session_row_clear(struct session_row *row)
 #define SESSION_COLUMNS                                                                                      \
     "id, uid, name, state, started_us, ended_us, exchanges, seen, filtered, errors,"                         \
     " (SELECT count(*) FROM host WHERE host.session = session.id), request_bytes, response_bytes,"           \
-    " incomplete, filter, options"
+    " incomplete, filter, options, pruned"
 
 static void read_row(const struct query *query, struct session_row *row)
 {
@@ -60,6 +60,7 @@ static void read_row(const struct query *query, struct session_row *row)
         .incomplete = incomplete.ptr != NULL ? mem_spandup(incomplete) : NULL,
         .filter = mem_spandup(query_column_text(query, 14)),
         .options = mem_spandup(query_column_text(query, 15)),
+        .pruned = (uint64_t)query_column_int(query, 16),
     };
     memcpy(row->uid, uid.ptr, uid.len < sizeof row->uid ? uid.len : sizeof row->uid - 1);
 }
@@ -258,6 +259,16 @@ static bool last_number(struct store *store, const char *sql, int64_t session, u
     return query_end(&query, err);
 }
 
+static bool find_pruned_seq(struct store *store, int64_t session, uint32_t *out_seq, struct err *err)
+{
+    static const char FIND_PRUNED[] = "SELECT pruned_seq FROM session WHERE id = ?";
+    struct query query = query_begin(store, FIND_PRUNED);
+
+    query_int(&query, session);
+    *out_seq = query_step(&query) ? (uint32_t)query_column_int(&query, 0) : 0;
+    return query_end(&query, err);
+}
+
 static void add_tls_base(struct store *store, int64_t session, uint32_t last_tls)
 {
     size_t i = 0;
@@ -276,7 +287,7 @@ static bool start_in_batch(struct store *store, const struct store_session_start
     static const char LAST_SEQ[] =
         "SELECT id FROM exchange WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT 1";
     static const char LAST_TLS[] = "SELECT id FROM tls WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT 1";
-    uint32_t last_tls;
+    uint32_t last_tls, pruned_seq;
     bool taken;
 
     *out_id = 0;
@@ -290,10 +301,13 @@ static bool start_in_batch(struct store *store, const struct store_session_start
     if (!taken)
         return err_set(err, ERR_FOUND, "session '%s' is being recorded: give another name", start->name);
     if (!last_number(store, LAST_SEQ, *out_id, out_last_seq, err) ||
-        !last_number(store, LAST_TLS, *out_id, &last_tls, err)) {
+        !last_number(store, LAST_TLS, *out_id, &last_tls, err) ||
+        !find_pruned_seq(store, *out_id, &pruned_seq, err)) {
         sqlite_unlock_session(store, *out_id);
         return false;
     }
+    if (pruned_seq > *out_last_seq)
+        *out_last_seq = pruned_seq;
     add_tls_base(store, *out_id, last_tls);
     return true;
 }
@@ -355,18 +369,13 @@ bool store_session_rename(struct store *store, int64_t session, const char *name
 
 bool store_session_delete(struct store *store, int64_t session, struct err *err)
 {
-    /* Its name is free for others at once. */
-    static const char HIDE[] = "UPDATE session SET state = 'deleted', name = uid WHERE id = ?";
-    struct query query;
     bool taken, ok;
 
     if (!sqlite_lock_session(store, session, &taken, err))
         return false;
     if (!taken)
         return err_set(err, ERR_FOUND, "session %lld is being recorded: end it first", (long long)session);
-    query = query_begin(store, HIDE);
-    query_int(&query, session);
-    ok = query_run(&query, err) && sqlite_purge_session(store, session, err);
+    ok = sqlite_delete_session(store, session, err);
     sqlite_unlock_session(store, session);
     return ok;
 }

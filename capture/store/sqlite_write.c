@@ -3,6 +3,7 @@
 
 #include "capture/filter.h"
 #include "capture/store/sqlite.h"
+#include "capture/store/sqlite_sweep.h"
 #include "capture/store/store_write.h"
 
 /* Makes of a session's number something that parts hashes of different sessions (2^64 by the golden ratio).
@@ -218,6 +219,19 @@ static int64_t tls_base(struct store *store, int64_t session)
     return exchange_id(session, 0);
 }
 
+static uint64_t *tls_slot(struct store *store, int64_t row)
+{
+    return &store->tls_seen[((uint64_t)row + (uint64_t)(row >> 32)) & (SEEN_SLOTS - 1)];
+}
+
+void sqlite_forget_tls(struct store *store, int64_t row)
+{
+    uint64_t *slot = tls_slot(store, row);
+
+    if (*slot == (uint64_t)row)
+        *slot = 0;
+}
+
 /* The row's place follows from the handshake's number, so nothing has to be looked up or remembered for long:
  * a slot that another handshake took costs one INSERT that finds its row there. */
 bool store_add_tls(struct store *store, int64_t session, uint64_t tls_id, struct span json, int64_t *out_row,
@@ -225,7 +239,7 @@ bool store_add_tls(struct store *store, int64_t session, uint64_t tls_id, struct
 {
     static const char INSERT_TLS[] = "INSERT OR IGNORE INTO tls (id, session, facts) VALUES (?, ?, ?)";
     int64_t row = tls_base(store, session) + (int64_t)tls_id;
-    uint64_t *slot = &store->tls_seen[((uint64_t)row + (uint64_t)(row >> 32)) & (SEEN_SLOTS - 1)];
+    uint64_t *slot = tls_slot(store, row);
     struct query query;
 
     if (*slot != (uint64_t)row) {
@@ -237,6 +251,8 @@ bool store_add_tls(struct store *store, int64_t session, uint64_t tls_id, struct
             return false;
         *slot = (uint64_t)row;
     }
+    if (store->tls_marks != NULL)
+        tls_mark(store->tls_marks, row);
     *out_row = row;
     return true;
 }

@@ -38,6 +38,7 @@ struct session_row {
     enum session_state state;
     uint64_t started_us, ended_us; /* ended_us 0: not ended */
     uint64_t exchanges;            /* in the store */
+    uint64_t pruned;               /* that were, and were taken out (store_prune.h) */
     uint64_t seen, filtered;       /* all that passed, and how many of them the filter left out */
     uint64_t errors, hosts;
     uint64_t request_bytes, response_bytes; /* bodies, as passed */
