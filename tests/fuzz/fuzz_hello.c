@@ -12,6 +12,80 @@
 #include "proxy/tls/tls.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
+size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t len, size_t max_len, unsigned seed);
+/* libFuzzer's; not there where the corpus is only run once. */
+size_t LLVMFuzzerMutate(uint8_t *bytes, size_t len, size_t max_len) __attribute__((weak));
+
+/* --- a mutator that keeps lengths right ------------------------------------------------------------------
+ */
+
+static void put_number(uint8_t *at, size_t bytes, size_t number)
+{
+    for (size_t i = 0; i < bytes; i++)
+        at[i] = (uint8_t)(number >> (8 * (bytes - 1 - i)));
+}
+
+/* A vector behind a length of so many bytes, which is cut where it says more than there is. What follows it,
+ * or NULL. */
+static uint8_t *fit_vector(uint8_t *at, const uint8_t *end, size_t bytes)
+{
+    size_t len = 0, left;
+
+    if (at == NULL || (size_t)(end - at) < bytes)
+        return NULL;
+    for (size_t i = 0; i < bytes; i++)
+        len = len << 8 | at[i];
+    left = (size_t)(end - at) - bytes;
+    if (len > left)
+        put_number(at, bytes, len = left);
+    return at + bytes + len;
+}
+
+/* What is a list in an extension fills it (RFC 8446 §4.2, RFC 6066 §3, RFC 7301 §3.1). */
+static void fit_list(uint8_t *extension, size_t len)
+{
+    size_t number = (size_t)extension[0] << 8 | extension[1];
+    uint8_t *body = extension + 4;
+
+    if (number == 0 && len >= 5)
+        put_number(body + 3, 2, len - 5);
+    if ((number == 0 || number == 10 || number == 13 || number == 16 || number == 50 || number == 51) &&
+        len >= 2)
+        put_number(body, 2, len - 2);
+    else if ((number == 11 || number == 27 || number == 43 || number == 45) && len >= 1)
+        put_number(body, 1, len - 1);
+}
+
+static void fit_lengths(uint8_t *bytes, size_t len)
+{
+    uint8_t *at = bytes + 43, *end = bytes + len, *next;
+
+    if (len < 44)
+        return;
+    put_number(bytes + 3, 2, len - 5); /* the record's */
+    put_number(bytes + 6, 3, len - 9); /* the message's */
+    at = fit_vector(at, end, 1);       /* the session's id */
+    at = fit_vector(at, end, 2);       /* suites */
+    at = fit_vector(at, end, 1);       /* compression */
+    if (at == NULL || end - at < 2)
+        return;
+    put_number(at, 2, (size_t)(end - at) - 2);
+    for (at += 2; end - at >= 4; at = next) {
+        next = fit_vector(at + 2, end, 2);
+        fit_list(at, (size_t)(next - at) - 4);
+    }
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t len, size_t max_len, unsigned seed)
+{
+    len = LLVMFuzzerMutate(bytes, len, max_len);
+    if (seed % 8 != 0) /* wrong lengths are part of the game, too */
+        fit_lengths(bytes, len);
+    return len;
+}
+
+/* --- what must be true -----------------------------------------------------------------------------------
+ */
 
 static void check_inside(const struct hello *hello, struct span span)
 {

@@ -8,6 +8,7 @@
 
 #include "capture/record.h"
 #include "capture/store/filter_functions.h"
+#include "capture/store/schema.h"
 #include "proxy/base/mem.h"
 #include "tests/support/filter_world_rows.h"
 
@@ -126,23 +127,6 @@ static bool read_body(void *self, int64_t body, store_sink sink, void *sink_self
             return false;
     }
     return true;
-}
-
-static void run_schema(sqlite3 *db, const char *name)
-{
-    static const char here[] = __FILE__;
-    char path[1024], text[32768];
-    FILE *file;
-    size_t len;
-
-    snprintf(path, sizeof path, "%.*s/../../capture/store/schema/%s", (int)(strrchr(here, '/') - here), here,
-             name);
-    file = fopen(path, "r");
-    must(file != NULL, path);
-    len = fread(text, 1, sizeof text - 1, file);
-    fclose(file);
-    text[len] = '\0';
-    must(sqlite3_exec(db, text, NULL, NULL, NULL) == SQLITE_OK, sqlite3_errmsg(db));
 }
 
 static void bind_text(sqlite3_stmt *insert, const char *name, const char *bytes)
@@ -268,8 +252,9 @@ struct filter_world *filter_world_new(void)
 
     must(sqlite3_open(":memory:", &world->db) == SQLITE_OK, "SQLite");
     must(filter_functions_register(world->db, &bodies, &err), err.text);
-    run_schema(world->db, "001-first.sql");
-    run_schema(world->db, "002-messages.sql");
+    for (size_t i = 0; store_schema[i] != NULL; i++)
+        must(sqlite3_exec(world->db, store_schema[i], NULL, NULL, NULL) == SQLITE_OK,
+             sqlite3_errmsg(world->db));
     for (size_t i = 0; i < ROW_COUNT; i++) {
         make_entry(world, &world->entries[i], &rows[i]);
         store_entry(world, i);
