@@ -1,6 +1,8 @@
 /* What is needless among cookies is found by replaying them into a jar: of each of its cookies the row that
  * made it and the row that gave it its value are held, and what came between goes. A row of an exchange that
- * is kept takes part and stays. */
+ * is kept takes part and stays. Cookies of one name have a say in what becomes of each other, where their
+ * domains meet; so a row that stays pins those that the others had then, for the next replay to judge it
+ * alike. */
 #include "capture/store/sqlite_sweep.h"
 
 #include <string.h>
@@ -25,15 +27,25 @@
 #define MAX_MARKS (INT64_C(1) << 26)
 
 struct held_row {
-    int64_t id;     /* 0: none */
-    bool is_orphan; /* its exchange is gone */
+    int64_t id; /* 0: none */
+    bool stays; /* its exchange is kept, or it is pinned */
     bool is_secure;
 };
 
 /* A cookie of the jar, and where it comes from. */
 struct held {
-    char *key; /* owned */
+    struct held *next;   /* of that name */
+    char *domain, *path; /* owned */
+    bool is_host_only, is_partitioned;
+    bool has_rest;   /* rows of it stay that came before the first, */
+    bool has_middle; /* or after it, before the last */
+    bool was_secure; /* by the row before the last that stays */
     struct held_row first, last, script;
+};
+
+struct held_name {
+    char *name; /* owned */
+    struct held *first;
     UT_hash_handle hh;
 };
 
@@ -46,20 +58,27 @@ struct sweep {
     int64_t after_id, after_us; /* of the phase's table */
     int64_t settled_us, oldest_us;
     struct jar *jar;
-    struct held *held;
-    int64_t needless[SLICE_ROWS * 3], orphans[SLICE_ROWS]; /* cookie.id, of one slice */
+    struct held_name *held;
+    size_t held_count;
+    int64_t needless[SLICE_ROWS * 4], orphans[SLICE_ROWS]; /* cookie.id, of one slice */
     size_t needless_count, orphan_count;
     struct tls_marks marks;
 };
 
 static void forget_cookies(struct sweep *sweep)
 {
-    struct held *held, *tmp;
+    struct held_name *name, *tmp;
 
-    HASH_ITER (hh, sweep->held, held, tmp) {
-        HASH_DEL(sweep->held, held);
-        mem_free(held->key);
-        mem_free(held);
+    HASH_ITER (hh, sweep->held, name, tmp) {
+        for (struct held *held = name->first, *next; held != NULL; held = next) {
+            next = held->next;
+            mem_free(held->domain);
+            mem_free(held->path);
+            mem_free(held);
+        }
+        HASH_DEL(sweep->held, name);
+        mem_free(name->name);
+        mem_free(name);
     }
     jar_free(sweep->jar);
     sweep->jar = NULL;
@@ -107,66 +126,134 @@ static bool run_for(struct store *store, const char *sql, int64_t id, struct err
 
 /* --- cookies ------------------------------------------------------------------------------------------- */
 
-static struct held *hold(struct sweep *sweep, const struct jar_cookie *cookie)
+static struct held_name *name_of(struct sweep *sweep, struct span name)
 {
-    struct strbuf key = STRBUF_EMPTY;
-    struct held *held;
+    struct held_name *of;
 
-    strbuf_printf(&key, "%d%d%s %s ", cookie->is_host_only, cookie->is_partitioned, cookie->domain,
-                  cookie->path);
-    strbuf_add(&key, cookie->name);
-    HASH_FIND(hh, sweep->held, strbuf_text(&key), key.len, held);
+    HASH_FIND(hh, sweep->held, name.ptr != NULL ? name.ptr : "", name.len, of);
+    if (of == NULL) {
+        of = mem_new(struct held_name);
+        of->name = mem_spandup(name);
+        HASH_ADD_KEYPTR(hh, sweep->held, of->name, name.len, of);
+    }
+    return of;
+}
+
+static struct held *hold(struct sweep *sweep, struct held_name *name, const struct jar_cookie *cookie)
+{
+    struct held *held = name->first;
+
+    while (held != NULL &&
+           !(held->is_host_only == cookie->is_host_only && held->is_partitioned == cookie->is_partitioned &&
+             strcmp(held->domain, cookie->domain) == 0 && strcmp(held->path, cookie->path) == 0))
+        held = held->next;
     if (held == NULL) {
         held = mem_new(struct held);
-        held->key = mem_spandup(strbuf_span(&key));
-        HASH_ADD_KEYPTR(hh, sweep->held, held->key, key.len, held);
+        held->domain = mem_strdup(cookie->domain);
+        held->path = mem_strdup(cookie->path);
+        held->is_host_only = cookie->is_host_only;
+        held->is_partitioned = cookie->is_partitioned;
+        held->next = name->first;
+        name->first = held;
+        sweep->held_count++;
     }
-    strbuf_clear(&key);
     return held;
 }
 
-static void let_go(struct sweep *sweep, const struct held_row *row)
+static bool is_below(struct span host, struct span domain)
 {
-    if (row->id != 0 && row->is_orphan)
-        sweep->needless[sweep->needless_count++] = row->id;
+    return host.len > domain.len && host.ptr[host.len - domain.len - 1] == '.' &&
+           span_ieq(span_from(host, host.len - domain.len), domain);
 }
 
-static void let_all_go(struct sweep *sweep, const struct held *held)
+/* Whether the cookie can have a say in what becomes of an observation there; rather yes than no. */
+static bool meets(const struct held *held, const struct cookie_row *row)
 {
-    let_go(sweep, &held->first);
+    struct span domain = span_of(held->domain);
+
+    if (span_ieq(row->host, domain))
+        return true;
+    if (held->is_host_only && span_ieq(row->scheme, SPAN("https")) && row->line.len == 0)
+        return false;
+    return is_below(row->host, domain) || is_below(domain, row->host);
+}
+
+/* held: the one that the row is about, or NULL. */
+static void pin_others(struct held_name *name, const struct held *held, const struct cookie_row *row)
+{
+    for (struct held *other = name->first; other != NULL; other = other->next)
+        if (other != held && meets(other, row))
+            other->first.stays = other->last.stays = other->script.stays = true;
+}
+
+/* False: it stays. */
+static bool let_go(struct sweep *sweep, const struct held_row *row)
+{
+    if (row->id == 0)
+        return true;
+    if (!row->stays)
+        sweep->needless[sweep->needless_count++] = row->id;
+    return !row->stays;
+}
+
+static void let_all_go(struct sweep *sweep, struct held *held)
+{
+    bool all = let_go(sweep, &held->first);
+
     if (held->last.id != held->first.id)
-        let_go(sweep, &held->last);
-    let_go(sweep, &held->script);
+        all = let_go(sweep, &held->last) && all;
+    all = let_go(sweep, &held->script) && all;
+    held->has_rest = held->has_rest || held->has_middle || !all;
+    held->has_middle = false;
 }
 
 /* The row has been put into the jar. */
-static void judge(struct sweep *sweep, struct held_row row)
+static void judge(struct sweep *sweep, struct held_row place, const struct cookie_row *row)
 {
     const struct jar_cookie *cookie;
     enum jar_change change = jar_last_change(sweep->jar, &cookie);
-    struct held *held;
+    struct held_name *name;
+    struct held *held = NULL;
 
-    if (change == JAR_IGNORED || change == JAR_SENT) {
-        let_go(sweep, &row);
+    if ((change == JAR_IGNORED || change == JAR_SENT) && let_go(sweep, &place))
         return;
-    }
-    held = hold(sweep, cookie);
-    row.is_secure = cookie->is_secure;
-    if (change == JAR_SCRIPTED) {
-        let_go(sweep, &held->script);
-        held->script = row;
+    name = name_of(sweep, cookie != NULL ? cookie->name : row->name);
+    if (cookie != NULL)
+        held = hold(sweep, name, cookie);
+    place.is_secure = cookie != NULL && cookie->is_secure;
+    pin_others(name, held, row);
+    switch (change) {
+    case JAR_IGNORED:
+    case JAR_SENT:
+        if (held != NULL) /* it stays: so must what explains it */
+            held->first.stays = held->last.stays = held->script.stays = true;
         return;
-    }
-    if (change == JAR_REPLACED) {
-        /* While the first stands for those between, it must shut out the same cookies from plain http. */
-        if (held->last.id != held->first.id && held->last.is_secure == held->first.is_secure)
-            let_go(sweep, &held->last);
-        let_go(sweep, &held->script);
-    } else {
+    case JAR_SCRIPTED:
+        held->has_middle = !let_go(sweep, &held->script) || held->has_middle;
+        held->script = place;
+        return;
+    case JAR_REPLACED:
+        /* The row before stands for it then, so it must shut out the same cookies from plain http. */
+        held->last.stays = held->last.stays || held->last.is_secure != held->was_secure;
+        if (held->last.id != held->first.id && !let_go(sweep, &held->last)) {
+            held->was_secure = held->last.is_secure;
+            held->has_middle = true;
+        }
+        held->has_middle = !let_go(sweep, &held->script) || held->has_middle;
+        break;
+    case JAR_ADDED:
+    case JAR_INFERRED:
+    case JAR_DELETED:
+        /* A deletion is needed as long as there is something before it. */
+        held->first.stays = held->first.stays || held->has_rest;
+        if (held->last.is_secure != held->was_secure && (held->first.stays || held->has_middle))
+            held->last.stays = true;
         let_all_go(sweep, held);
-        held->first = row;
+        held->first = place;
+        held->was_secure = place.is_secure;
+        break;
     }
-    held->last = row;
+    held->last = place;
     held->script = (struct held_row){ 0 };
 }
 
@@ -178,7 +265,7 @@ static bool add_bytes(const struct query *query, int column, struct strbuf *byte
 
 static void look_at_cookie(struct sweep *sweep, const struct query *query, struct strbuf texts[3])
 {
-    struct held_row held = { .id = query_column_int(query, 0) };
+    struct held_row place = { .id = query_column_int(query, 0) };
     struct cookie_row row = {
         .seq = (uint32_t)query_column_int(query, 1),
         .source = query_column_int(query, 2) == COOKIE_SET ? COOKIE_SET : COOKIE_SENT,
@@ -190,8 +277,8 @@ static void look_at_cookie(struct sweep *sweep, const struct query *query, struc
     struct err ignored; /* a cookie that no client would take */
 
     sweep->after_us = (int64_t)row.time_us;
-    sweep->after_id = held.id;
-    held.is_orphan = query_column_int(query, 10) == 0;
+    sweep->after_id = place.id;
+    place.stays = query_column_int(query, 10) != 0;
     for (int i = 0; i < 3; i++)
         if (!add_bytes(query, 4 + i, &texts[i]))
             return; /* damaged: whoever reads cookies says so */
@@ -199,9 +286,9 @@ static void look_at_cookie(struct sweep *sweep, const struct query *query, struc
     row.host = strbuf_span(&texts[1]);
     row.path = strbuf_span(&texts[2]);
     (void)jar_add_row(sweep->jar, &row, &ignored);
-    if (held.is_orphan && row.seq != 0)
-        sweep->orphans[sweep->orphan_count++] = held.id;
-    judge(sweep, held);
+    if (!place.stays && row.seq != 0)
+        sweep->orphans[sweep->orphan_count++] = place.id;
+    judge(sweep, place, &row);
 }
 
 static bool take_cookies(struct sweep *sweep, struct err *err)
@@ -239,7 +326,7 @@ static bool sweep_cookies(struct sweep *sweep, struct err *err)
     ok = query_end(&query, err) && take_cookies(sweep, err);
     for (int i = 0; i < 3; i++)
         strbuf_clear(&texts[i]);
-    if (count < SLICE_ROWS || HASH_COUNT(sweep->held) > MAX_HELD) {
+    if (count < SLICE_ROWS || sweep->held_count > MAX_HELD) {
         forget_cookies(sweep);
         next_phase(sweep);
     }
