@@ -106,6 +106,8 @@ bool sqlite_seal_tail(struct store *store, int64_t body, struct err *err);
 /* Inside a batch: takes a bit off the end of a list that goes away. *out_more false: there was nothing left;
  * so also of a body that is no list. */
 bool sqlite_trim_body(struct store *store, int64_t body, bool *out_more, struct err *err);
+/* A body's row was taken out by somebody else's statement than those of sqlite_body.c. */
+void sqlite_note_dropped_body(struct store *store, int64_t body);
 /* Inside a batch: takes messages off an exchange that goes away, at most most of them (-1: all). *out_more
  * false: there were none left. */
 bool sqlite_trim_messages(struct store *store, int64_t session, uint32_t seq, int most, bool *out_more,

@@ -205,14 +205,19 @@ static bool release(struct store *store, int64_t body, int64_t *out_refs, bool *
     return query_end(&query, err);
 }
 
+void sqlite_note_dropped_body(struct store *store, int64_t body)
+{
+    store->has_dropped_bodies = true;
+    store->highest_body = body > store->highest_body ? body : store->highest_body;
+}
+
 static bool delete_row(struct store *store, int64_t body, struct err *err)
 {
     static const char DELETE_BODY[] = "DELETE FROM body WHERE id = ?";
     struct query query = query_begin(store, DELETE_BODY);
 
     query_int(&query, body);
-    store->has_dropped_bodies = true;
-    store->highest_body = body > store->highest_body ? body : store->highest_body;
+    sqlite_note_dropped_body(store, body);
     return query_run(&query, err);
 }
 

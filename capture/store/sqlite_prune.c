@@ -297,15 +297,17 @@ static bool leftover_batch(struct store_pruner *pruner, uint64_t until_us, struc
 
 struct candidate {
     uint32_t seq;
-    uint64_t started_us, cost;
-    bool is_large;
+    uint64_t started_us, cost, kept;
+    bool is_large, has_messages;
+    int64_t bodies[2];
 };
 
 static bool find_candidates(struct store_pruner *pruner, uint64_t before_us, struct candidate *rows,
                             size_t *out_count, struct err *err)
 {
     static const char FIND[] =
-        "SELECT seq, started_us, request_kept + response_kept, messages, iif(?, " COST ", 0) FROM exchange"
+        "SELECT seq, started_us, request_kept + response_kept, messages, coalesce(request_body, 0),"
+        " coalesce(response_body, 0), iif(?, " COST ", 0) FROM exchange"
         " WHERE id BETWEEN ? AND ? AND state <> 0 AND provisional = 0 AND started_us < ? ORDER BY id LIMIT "
         "64";
     struct query query = query_begin(pruner->store, FIND);
@@ -319,9 +321,12 @@ static bool find_candidates(struct store_pruner *pruner, uint64_t before_us, str
         rows[(*out_count)++] = (struct candidate){
             .seq = (uint32_t)query_column_int(&query, 0),
             .started_us = (uint64_t)query_column_int(&query, 1),
+            .kept = (uint64_t)query_column_int(&query, 2),
             .is_large =
                 query_column_int(&query, 2) > LARGE_BYTES || query_column_int(&query, 3) > LARGE_MESSAGES,
-            .cost = (uint64_t)query_column_int(&query, 4),
+            .has_messages = query_column_int(&query, 3) != 0,
+            .bodies = { query_column_int(&query, 4), query_column_int(&query, 5) },
+            .cost = (uint64_t)query_column_int(&query, 6),
         };
     return query_end(&query, err);
 }
@@ -331,22 +336,65 @@ static uint64_t less(uint64_t from, uint64_t by)
     return from > by ? from - by : 0;
 }
 
-static bool take(struct store_pruner *pruner, const struct candidate *row, struct err *err)
+/* The usual body: a row that nobody else uses. */
+static bool take_body(struct store *store, int64_t body, struct err *err)
 {
-    struct progress *now = &pruner->now;
-    bool was_there;
+    static const char TAKE[] = "DELETE FROM body WHERE id = ? AND refs = 1 AND bytes IS NOT NULL";
+    struct query query = query_begin(store, TAKE);
 
-    if (row->is_large ? !sqlite_leave_over(pruner->store, pruner->session, row->seq, err)
-                      : !store_delete_exchange(pruner->store, pruner->session, row->seq, &was_there, err))
+    query_int(&query, body);
+    if (!query_run(&query, err))
         return false;
-    pruner->has_leftovers = pruner->has_leftovers || row->is_large;
+    if (sqlite3_changes(store->db) == 0)
+        return store_drop_body(store, body, err);
+    sqlite_note_dropped_body(store, body);
+    return true;
+}
+
+/* What hangs on its row, which goes with those of its slice. */
+static bool take_parts(struct store_pruner *pruner, const struct candidate *row, struct err *err)
+{
+    bool more;
+
+    if (row->is_large) {
+        pruner->has_leftovers = true;
+        return sqlite_leave_over(pruner->store, pruner->session, row->seq, err);
+    }
+    for (int side = 0; side < 2; side++)
+        if (row->bodies[side] != 0 && !take_body(pruner->store, row->bodies[side], err))
+            return false;
+    return !row->has_messages ||
+           sqlite_trim_messages(pruner->store, pruner->session, row->seq, -1, &more, err);
+}
+
+/* These were found one after the other, and by the same words. */
+static bool take_rows(struct store_pruner *pruner, uint64_t before_us, const struct candidate *rows,
+                      size_t count, struct err *err)
+{
+    static const char TAKE[] = "DELETE FROM exchange WHERE id BETWEEN ? AND ? AND state <> 0"
+                               " AND provisional = 0 AND started_us < ?";
+    struct query query;
+
+    if (count == 0)
+        return true;
+    for (size_t i = 0; i < count; i++)
+        if (!take_parts(pruner, &rows[i], err))
+            return false;
+    query = query_begin(pruner->store, TAKE);
+    query_int(&query, exchange_id(pruner->session, rows[0].seq));
+    query_int(&query, exchange_id(pruner->session, rows[count - 1].seq));
+    query_int(&query, (int64_t)before_us);
+    return query_run(&query, err);
+}
+
+static void count_out(struct progress *now, const struct candidate *row)
+{
     now->count = less(now->count, 1);
     now->bytes = less(now->bytes, row->cost);
     now->from = row->seq + 1;
     now->last_taken = row->seq > now->last_taken ? row->seq : now->last_taken;
     now->taken++;
     now->unswept++;
-    return true;
 }
 
 /* There is none left from `from` on. */
@@ -361,28 +409,36 @@ static void come_to_end(struct store_pruner *pruner)
     pruner->now.count = pruner->now.bytes = 0;
 }
 
-static bool take_slice(struct store_pruner *pruner, uint64_t now_us, uint64_t until_us, struct err *err)
+/* The first that stays says when to look again. */
+static void look_at_age(struct store_pruner *pruner, const struct candidate *row, uint64_t now_us)
 {
-    uint64_t age_us = pruner->keep.age_us;
-    struct candidate rows[SLICE_ROWS];
-    size_t count;
+    uint64_t due_us = row->started_us + pruner->keep.age_us;
 
-    if (!find_candidates(pruner, pruner->ages_all ? less(now_us, age_us) : INT64_MAX, rows, &count, err))
+    if (pruner->keep.age_us == 0 || pruner->ages_all || pruner->now.due_us > now_us)
+        return;
+    pruner->now.from = row->seq;
+    pruner->now.due_us = due_us <= now_us ? 0 : due_us;
+}
+
+/* No more at once than one large exchange is. */
+static bool take_slice(struct store_pruner *pruner, uint64_t now_us, struct err *err)
+{
+    uint64_t before_us = pruner->ages_all ? less(now_us, pruner->keep.age_us) : INT64_MAX, kept = 0;
+    struct candidate rows[SLICE_ROWS];
+    size_t count, taken = 0;
+
+    if (!find_candidates(pruner, before_us, rows, &count, err))
         return false;
     if (count == 0)
         come_to_end(pruner);
-    for (size_t i = 0; i < count && clock_mono_us() < until_us; i++) {
-        if (age_us != 0 && !pruner->ages_all && pruner->now.due_us <= now_us) {
-            /* The first that stays says when to look again. */
-            pruner->now.from = rows[i].seq;
-            pruner->now.due_us = rows[i].started_us + age_us <= now_us ? 0 : rows[i].started_us + age_us;
-        }
+    for (; taken < count && kept < LARGE_BYTES; taken++) {
+        look_at_age(pruner, &rows[taken], now_us);
         if (!is_over(pruner, now_us))
-            return true;
-        if (!take(pruner, &rows[i], err))
-            return false;
+            break;
+        count_out(&pruner->now, &rows[taken]);
+        kept += rows[taken].is_large ? 0 : rows[taken].kept;
     }
-    return true;
+    return take_rows(pruner, before_us, rows, taken, err);
 }
 
 static bool tell(struct store_pruner *pruner, uint64_t now_us, struct err *err)
@@ -418,7 +474,7 @@ static bool take_batch(struct store_pruner *pruner, uint64_t now_us, uint64_t un
     bool ages_all = pruner->ages_all, ok = store_begin(pruner->store, err);
 
     while (ok && is_over(pruner, now_us) && clock_mono_us() < until_us)
-        ok = take_slice(pruner, now_us, until_us, err);
+        ok = take_slice(pruner, now_us, err);
     if (ok && pruner->now.taken != before.taken)
         ok = write_progress(pruner, &before, err) && (before.has_told || tell(pruner, now_us, err));
     if (ok && store_commit(pruner->store, err))
