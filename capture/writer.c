@@ -11,6 +11,7 @@
 
 #include "capture/filter.h"
 #include "capture/piece.h"
+#include "capture/pruning.h"
 #include "capture/roster.h"
 #include "capture/store/store_prune.h"
 #include "capture/store/store_write.h"
@@ -38,21 +39,6 @@ static const struct queue_linger LINGER = { 4 * 1024 * 1024, 100000 };
 /* Once pieces are dropped: how often the store is tried again. */
 #define PROBE_US 500000
 
-/* Between batches old exchanges go: for so long at a time, far less than a batch's, more when nothing is to
- * be recorded; and then the next time comes soon. */
-#define PRUNE_US      10000
-#define PRUNE_IDLE_US 20000
-#define PRUNE_SOON_US 1000
-/* A pruner that failed tries again after this. */
-#define PRUNE_AGAIN_US 2000000
-/* At the end of a capture nobody waits longer for what is still due; it is taken up by the next one. */
-#define PRUNE_LAST_US 1000000
-
-/* Room in the file that a busy hour uses again: what is free above it goes back when there is a second's
- * rest.
- */
-#define SPARE_BYTES ((uint64_t)4 * 1024 * 1024)
-
 TAILQ_HEAD(entries, entry);
 
 struct writer {
@@ -72,9 +58,7 @@ struct writer {
     uint64_t failing_since_us, retry_at_us;
     struct err failure;
 
-    unsigned next_pruned; /* whose turn among the sessions it is */
-    bool can_prune_more;
-    uint64_t prune_again_us;
+    struct pruning pruning;
 };
 
 static int64_t session_of(const struct entry *entry)
@@ -474,8 +458,7 @@ static bool start_sessions(struct writer *writer, struct err *err)
         if (i != 0 && atomic_load(&writer->shared->is_paused) &&
             !store_set_state(writer->store, session->id, SESSION_PAUSED, err))
             return false;
-        if (keep_is_limited(&writer->shared->keep) &&
-            !store_pruner_new(writer->store, session->id, &writer->shared->keep, &session->pruner, err))
+        if (!pruning_begin(&writer->pruning, session, err))
             return false;
         writer->started = i + 1;
     }
@@ -630,77 +613,6 @@ static void bound_queue(struct writer *writer, size_t batch_bytes, uint64_t took
     queue_set_max_bytes(writer->shared->queue, writer->queue_bytes);
 }
 
-/* --- what is kept -------------------------------------------------------------------------------------- */
-
-/* Whatever fails here is no loss to what is recorded. */
-static void put_pruning_off(struct writer *writer, const struct err *err)
-{
-    log_warn("store", "old exchanges can't be taken out", LOG_S("why", err->text));
-    writer->prune_again_us = clock_mono_us() + PRUNE_AGAIN_US;
-    writer->can_prune_more = false;
-}
-
-/* A turn for each session, as far as the time goes. False: it failed. */
-static bool prune_sessions(struct writer *writer, uint64_t until_us, struct err *err)
-{
-    unsigned turns = writer->started;
-
-    writer->can_prune_more = false;
-    for (; turns != 0 && clock_mono_us() < until_us; turns--) {
-        struct roster_session *session = roster_at(writer->roster, writer->next_pruned++ % writer->started);
-        bool more = false;
-        if (session->pruner == NULL)
-            continue;
-        if (!store_pruner_step(session->pruner, until_us - clock_mono_us(), &more, err))
-            return false;
-        writer->can_prune_more = writer->can_prune_more || more;
-    }
-    writer->can_prune_more = writer->can_prune_more || turns != 0;
-    return true;
-}
-
-/* is_idle: no pieces came. */
-static void prune(struct writer *writer, bool is_idle)
-{
-    bool is_at_rest = is_idle && !writer->can_prune_more; /* it has waited for IDLE_US */
-    uint64_t now_us = clock_mono_us();
-    struct err err;
-
-    if (!keep_is_limited(&writer->shared->keep) || writer->is_failing || now_us < writer->prune_again_us)
-        return;
-    if (!prune_sessions(writer, now_us + (is_idle ? PRUNE_IDLE_US : PRUNE_US), &err) ||
-        (is_at_rest && !writer->can_prune_more &&
-         !store_give_back(writer->store, SPARE_BYTES, clock_mono_us() + PRUNE_IDLE_US, &err)))
-        put_pruning_off(writer, &err);
-}
-
-static void prune_last(struct writer *writer)
-{
-    uint64_t until_us = clock_mono_us() + PRUNE_LAST_US;
-    struct err err;
-    bool ok = true;
-
-    if (!keep_is_limited(&writer->shared->keep) || writer->is_failing)
-        return;
-    for (unsigned i = 0; i < writer->started; i++)
-        if (roster_at(writer->roster, i)->pruner != NULL)
-            store_pruner_hurry(roster_at(writer->roster, i)->pruner);
-    do {
-        ok = prune_sessions(writer, clock_mono_us() + PRUNE_IDLE_US, &err);
-        store_checkpoint(writer->store);
-    } while (ok && writer->can_prune_more && clock_mono_us() < until_us);
-    if (!ok || !store_give_back(writer->store, 0, until_us, &err))
-        put_pruning_off(writer, &err);
-}
-
-static void free_pruners(struct writer *writer)
-{
-    for (unsigned i = 0; i < roster_count(writer->roster); i++) {
-        store_pruner_free(roster_at(writer->roster, i)->pruner);
-        roster_at(writer->roster, i)->pruner = NULL;
-    }
-}
-
 /* --- the thread ---------------------------------------------------------------------------------------- */
 
 static void *run(void *self)
@@ -713,7 +625,7 @@ static void *run(void *self)
     (void)start_sessions(writer, &ignored);
     while (!is_closed) {
         struct queue_item *items = queue_take(writer->shared->queue, &LINGER,
-                                              writer->can_prune_more ? PRUNE_SOON_US : IDLE_US, &is_closed);
+                                              pruning_wait_us(&writer->pruning, IDLE_US), &is_closed);
         bool is_idle = items == NULL;
         size_t bytes = collect(writer, items);
         uint64_t started_us = clock_mono_us();
@@ -721,12 +633,12 @@ static void *run(void *self)
         store_checkpoint(writer->store);
         bound_queue(writer, bytes, clock_mono_us() - started_us);
         queue_done(writer->shared->queue, bytes);
-        prune(writer, is_idle);
+        if (!writer->is_failing)
+            pruning_work(&writer->pruning, is_idle);
     }
     if (roster_has_lost(writer->roster) && !write_batch(writer, &writer->failure))
         drop_batch(writer);
-    prune_last(writer);
-    free_pruners(writer);
+    pruning_end(&writer->pruning, writer->is_failing);
     return NULL;
 }
 
@@ -739,6 +651,7 @@ struct writer *writer_new(struct store *store, struct recorder_shared *shared)
     (void)store_checkpoint_aside(store, &ignored);
     writer->shared = shared;
     writer->roster = shared->roster;
+    pruning_init(&writer->pruning, store, shared->roster, &shared->keep);
     writer->queue_bytes =
         FIRST_QUEUE_BYTES < shared->max_queue_bytes ? FIRST_QUEUE_BYTES : shared->max_queue_bytes;
     queue_set_max_bytes(shared->queue, writer->queue_bytes);
