@@ -33,6 +33,7 @@ struct play {
     struct strbuf methods;   /* of the requests told to the tap, separated by blanks */
     struct strbuf bodies[2]; /* by enum http_role: all that the tap was told */
     size_t piece_bytes;
+    unsigned begun; /* exchanges */
     bool is_reused, is_upgraded, is_closed;
     bool is_incomplete; /* an exchange did not end as it should */
     bool was_retried;
@@ -298,6 +299,7 @@ static void begin(struct play *play)
     struct http_head *head = play->new_head;
 
     play->new_head = NULL;
+    play->begun++;
     play->exchange = exchange_new((struct side){ &side_ops, &play->client }, &owner, play, 1);
     exchange_begin(play->exchange, &play->tap, head, head->target, SPAN_NONE);
     attach(play, play->is_reused);
@@ -342,8 +344,11 @@ static void client_bytes(struct play *play, struct span bytes)
     }
     strbuf_add(&play->client.held, rest);
     strbuf_clear(&all);
-    if (play->exchange != NULL && !play->is_upgraded)
-        exchange_settle(play->exchange);
+    if (play->exchange == NULL || play->is_upgraded)
+        return;
+    exchange_settle(play->exchange);
+    if (play->exchange == NULL)
+        client_bytes(play, SPAN("")); /* the next of a pipeline */
 }
 
 static void origin_bytes(struct play *play, struct span bytes)
@@ -357,6 +362,7 @@ static void origin_bytes(struct play *play, struct span bytes)
     exchange_response_bytes(x, bytes.len);
     while (bytes.len != 0 && x->response != HALF_DONE && !h1_is_tunnel(play->origin.h1)) {
         if (!h1_feed(play->origin.h1, bytes, &used, &err)) {
+            play->is_reused = false;
             exchange_settle(x);
             exchange_origin_failed(x, 502, CUT_RESET, err.text);
             return;
@@ -401,6 +407,7 @@ static void step(struct play *play, struct span line)
     struct strbuf bytes = STRBUF_EMPTY;
     struct span rest = span_from(line, line.len > 3 ? 3 : line.len);
     bool is_client = line.ptr[0] == 'c';
+    unsigned begun = play->begun;
 
     switch (line.ptr[1]) {
     case 'r':
@@ -408,7 +415,8 @@ static void step(struct play *play, struct span line)
         break;
     case '>':
         unescape(&bytes, rest);
-        for (size_t at = 0; at < bytes.len; at += play->piece_bytes) {
+        /* What an origin sends behind the end of its answer nobody has asked for. */
+        for (size_t at = 0; at < bytes.len && (is_client || play->begun == begun); at += play->piece_bytes) {
             size_t len = bytes.len - at < play->piece_bytes ? bytes.len - at : play->piece_bytes;
             char *copy = mem_dup(bytes.ptr + at, len);
             struct span piece = span_make(copy, len);

@@ -3,7 +3,7 @@
  *
  *     @reused                 the first connection to the origin was pooled
  *     c> bytes                from the client; \r \n \t \\ \xNN
- *     o> bytes                from the origin
+ *     o> bytes                from the origin, one answer; what is behind its end is dropped
  *     c. o.                   that side ends                       c! o!   it is reset
  *     o? 502 why              the origin was not reached
  *
