@@ -228,6 +228,42 @@ static void renew_without_a_ca_makes_nothing(void **state)
     mem_free(dir);
 }
 
+/* The CA's certificate again, as somebody else signs it. */
+static void have_signed_by(void *const *state, const struct ca *ca, const struct ca *signer)
+{
+    char *path = scratch_path(state, "config/weir/ca.pem");
+    X509 *cert = X509_dup(ca_x509(ca));
+    FILE *file = fopen(path, "w");
+
+    assert_int_equal(X509_set_issuer_name(cert, X509_get_subject_name(ca_x509(signer))), 1);
+    assert_true(X509_sign(cert, ca_key(signer), EVP_sha256()) > 0);
+    assert_non_null(file);
+    assert_int_equal(PEM_write_X509(file, cert), 1);
+    fclose(file);
+    X509_free(cert);
+    mem_free(path);
+}
+
+static void a_ca_that_another_signed_is_renewed_by_that_one_alone(void **state)
+{
+    char *dir = scratch_path(state, "config/weir"), *other_dir = scratch_path(state, "other");
+    struct ca *other = NULL, *renewed = NULL, *ca;
+    bool is_created;
+    struct err err;
+
+    ca = open_ca(state, KEY_EC, &is_created);
+    assert_true(ca_open(other_dir, KEY_RSA, &other, &is_created, &err));
+    have_signed_by(state, ca, other);
+    assert_false(ca_renew(dir, &renewed, &err));
+    assert_int_equal(err.code, ERR_CERT);
+    assert_non_null(strstr(err.text, "signed by another CA"));
+    assert_false(is_there(state, "config/weir/ca.pem.1"));
+    ca_unref(ca);
+    ca_unref(other);
+    mem_free(dir);
+    mem_free(other_dir);
+}
+
 static void a_key_open_to_others_is_refused_with_the_chmod_to_do(void **state)
 {
     char *key = scratch_path(state, "config/weir/ca-key.pem");
@@ -419,6 +455,7 @@ int main(void)
         SCRATCH_TEST(create_replaces_only_by_force_and_keeps_the_old_files),
         cmocka_unit_test_setup_teardown(renew_keeps_key_subject_and_extensions, scratch_setup, back_to_now),
         SCRATCH_TEST(renew_without_a_ca_makes_nothing),
+        SCRATCH_TEST(a_ca_that_another_signed_is_renewed_by_that_one_alone),
         SCRATCH_TEST(a_key_open_to_others_is_refused_with_the_chmod_to_do),
         cmocka_unit_test_setup_teardown(an_expired_or_future_ca_can_only_be_looked_at, scratch_setup,
                                         back_to_now),
