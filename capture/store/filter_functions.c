@@ -2,9 +2,11 @@
 
 #include <jansson.h>
 #include <sqlite3.h>
+#include <string.h>
 
 #include "capture/field_test.h"
 #include "capture/record.h"
+#include "proxy/base/find.h"
 #include "proxy/base/mem.h"
 #include "proxy/base/pattern.h"
 #include "proxy/http/coding.h"
@@ -133,6 +135,59 @@ static void weir_url(sqlite3_context *call, int arg_count, sqlite3_value **args)
 
 /* --- headers ------------------------------------------------------------------------------------------- */
 
+/* Whether text is one that JSON has as it is, unless it writes it with \u. */
+static bool is_plain(struct span text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        if (c < ' ' || c >= 0x7f || c == '"' || c == '\\' || c == '/')
+            return false;
+    }
+    return true;
+}
+
+static char in_lower_case(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+}
+
+static bool has_escaped(struct span json)
+{
+    const char *end = json.ptr + json.len, *at = json.ptr;
+
+    while ((at = memchr(at, '\\', (size_t)(end - at))) != NULL && end - at > 1) {
+        if (at[1] == 'u')
+            return true;
+        at += 2;
+    }
+    return false;
+}
+
+/* Most headers can be passed over without parsing them. part: without upper case. */
+static bool may_have(sqlite3_value *headers, struct span part)
+{
+    struct span text = argument_text(headers);
+
+    return find_any_case(text, part) != FIND_NOWHERE || !is_plain(part) ||
+           has_escaped(text);
+}
+
+/* The same for what a pattern means, if that is but one text. */
+static bool may_have_literal(sqlite3_value *headers, const struct pattern *pattern)
+{
+    struct span literal;
+    struct strbuf lower = STRBUF_EMPTY;
+    bool answer;
+
+    if (pattern == NULL || !pattern_literal(pattern, &literal))
+        return true;
+    for (size_t i = 0; i < literal.len; i++)
+        strbuf_add_char(&lower, in_lower_case(literal.ptr[i]));
+    answer = may_have(headers, strbuf_span(&lower));
+    strbuf_clear(&lower);
+    return answer;
+}
+
 typedef bool (*field_test_fn)(const struct field_test *test, struct span name, struct span value);
 
 static json_t *load_fields(sqlite3_value *headers)
@@ -172,7 +227,9 @@ static void test_fields(sqlite3_context *call, sqlite3_value **args, field_test_
         return;
     if (compile(call, args, 2, PATTERN_GLOB | PATTERN_ANY_CASE, &name)) {
         const struct field_test test = { name.pattern, pattern.pattern };
-        fields = load_fields(args[3]);
+        bool is_worth_it = test.name == NULL ||
+                           (may_have_literal(args[3], test.name) && may_have_literal(args[3], test.pattern));
+        fields = is_worth_it ? load_fields(args[3]) : NULL;
         sqlite3_result_int(call, any_field(fields, &test, is_meant));
         json_decref(fields);
         keep(call, 2, &name);
@@ -202,6 +259,17 @@ struct search {
     bool is_found, has_ended; /* ended: nothing more need be read */
 };
 
+/* bytes: the window, or what was searched instead of it while it was empty. */
+static void keep_tail(struct search *search, struct span bytes)
+{
+    size_t tail = bytes.len < search->overlap ? bytes.len : search->overlap;
+
+    if (search->window.len != 0)
+        strbuf_drop_front(&search->window, bytes.len - tail);
+    else if (tail != 0)
+        strbuf_add(&search->window, span_from(bytes, bytes.len - tail));
+}
+
 static bool search_decoded(void *self, struct span bytes, struct err *err)
 {
     struct search *search = self;
@@ -213,11 +281,13 @@ static bool search_decoded(void *self, struct span bytes, struct err *err)
         search->has_ended = bytes.len >= room;
         return !search->has_ended;
     }
-    strbuf_add(&search->window, bytes);
-    search->is_found = pattern_match(search->pattern, strbuf_span(&search->window));
+    if (search->window.len != 0) {
+        strbuf_add(&search->window, bytes);
+        bytes = strbuf_span(&search->window);
+    }
+    search->is_found = pattern_match(search->pattern, bytes);
     search->has_ended = search->is_found;
-    if (search->window.len > search->overlap)
-        strbuf_drop_front(&search->window, search->window.len - search->overlap);
+    keep_tail(search, bytes);
     return !search->has_ended;
 }
 
@@ -236,11 +306,14 @@ static bool search_piece(void *self, struct span bytes, struct err *err)
 /* A decoder after the body's Content-Encoding; NULL when there is none, or none that weir knows. */
 static struct coding *decoder_for(sqlite3_value *headers)
 {
-    json_t *fields = load_fields(headers);
     struct coding *coding = NULL;
     struct strbuf encodings;
     struct err why;
+    json_t *fields;
 
+    if (!may_have(headers, SPAN("content-encoding")))
+        return NULL;
+    fields = load_fields(headers);
     strbuf_init(&encodings, 0);
     for (size_t i = 0; i < json_array_size(fields); i++) {
         const json_t *field = json_array_get(fields, i);

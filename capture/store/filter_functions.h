@@ -25,7 +25,7 @@
 
 struct sqlite3;
 
-/* Where the bytes of bodies come from: store_body_read, with self for the store. It is called while a
+/* Where the bytes of bodies come from: as store_body_read, with self for the store. It is called while a
  * statement of the same handle is being stepped, so it may read and nothing else. */
 struct filter_bodies {
     bool (*read)(void *self, int64_t body, store_sink sink, void *sink_self, struct err *err);

@@ -101,6 +101,9 @@ static inline int64_t exchange_id(int64_t session, uint32_t seq)
     return (int64_t)((uint64_t)session << 32 | seq);
 }
 
+/* store_body_read for a sink that neither waits nor reads another body: what it gets lies in SQLite's memory.
+ */
+bool sqlite_body_lend(struct store *store, int64_t body, store_sink sink, void *self, struct err *err);
 /* Inside a batch: the passing rows at a list's end become a shared one. */
 bool sqlite_seal_tail(struct store *store, int64_t body, struct err *err);
 /* Inside a batch: takes a bit off the end of a list that goes away. *out_more false: there was nothing left;

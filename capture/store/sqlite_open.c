@@ -279,7 +279,7 @@ static bool prepare(struct store *store, struct err *err)
 
 static bool read_body(void *self, int64_t body, store_sink sink, void *sink_self, struct err *err)
 {
-    return store_body_read(self, body, sink, sink_self, err);
+    return sqlite_body_lend(self, body, sink, sink_self, err);
 }
 
 static int after_commit(void *self, sqlite3 *db, const char *name, int pages)

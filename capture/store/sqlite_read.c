@@ -396,48 +396,59 @@ static bool read_piece(struct store *store, int64_t body, uint64_t position, str
     return query_end(&query, err);
 }
 
-static bool read_row(struct store *store, int64_t body, struct strbuf *out_bytes, bool *out_is_list,
-                     struct err *err)
+/* A whole body goes to the sink out of SQLite's own memory when it is lent, else as a copy: then however slow
+ * the sink is, nothing of the store is held meanwhile. */
+static bool read_row(struct store *store, int64_t body, bool is_lent, struct strbuf *copy, bool *out_is_list,
+                     store_sink sink, void *self, struct err *err)
 {
     static const char BODY[] = "SELECT bytes FROM body WHERE id = ?";
     struct query query = query_begin(store, BODY);
-    bool found;
+    bool found, ok = true;
 
     query_int(&query, body);
     found = query_step(&query);
     if (found) {
         struct span bytes = query_column_bytes(&query, 0);
         *out_is_list = bytes.ptr == NULL;
-        strbuf_add(out_bytes, bytes);
+        if (!is_lent)
+            strbuf_add(copy, bytes);
+        else if (bytes.len != 0)
+            ok = sink(self, bytes, err);
     }
     if (!query_end(&query, err))
         return false;
-    return found || err_set(err, ERR_FOUND, "store '%s': body %lld is gone: its exchange was taken out",
-                            store->path, (long long)body);
+    if (!found)
+        return err_set(err, ERR_FOUND, "store '%s': body %lld is gone: its exchange was taken out",
+                       store->path, (long long)body);
+    return ok && (copy->len == 0 || sink(self, strbuf_span(copy), err));
+}
+
+static bool read_body(struct store *store, int64_t body, bool is_lent, store_sink sink, void *self,
+                      struct err *err)
+{
+    struct strbuf bytes = STRBUF_EMPTY;
+    uint64_t position = 0;
+    bool is_list = false;
+    bool ok = read_row(store, body, is_lent, &bytes, &is_list, sink, self, err);
+
+    while (ok && is_list) {
+        ok = read_piece(store, body, position, &bytes, err) &&
+             (bytes.len == 0 || sink(self, strbuf_span(&bytes), err));
+        position += bytes.len;
+        is_list = bytes.len != 0;
+    }
+    strbuf_clear(&bytes);
+    return ok;
 }
 
 bool store_body_read(struct store *store, int64_t body, store_sink sink, void *self, struct err *err)
 {
-    struct strbuf bytes = STRBUF_EMPTY;
-    uint64_t position = 0;
-    bool is_list = false, ok = false;
+    return read_body(store, body, false, sink, self, err);
+}
 
-    if (!read_row(store, body, &bytes, &is_list, err))
-        goto out;
-    if (!is_list) {
-        ok = bytes.len == 0 || sink(self, strbuf_span(&bytes), err);
-        goto out;
-    }
-    do {
-        if (!read_piece(store, body, position, &bytes, err) ||
-            (bytes.len != 0 && !sink(self, strbuf_span(&bytes), err)))
-            goto out;
-        position += bytes.len;
-    } while (bytes.len != 0);
-    ok = true;
-out:
-    strbuf_clear(&bytes);
-    return ok;
+bool sqlite_body_lend(struct store *store, int64_t body, store_sink sink, void *self, struct err *err)
+{
+    return read_body(store, body, true, sink, self, err);
 }
 
 bool store_last_seq(struct store *store, int64_t session, uint32_t *out_seq, struct err *err)

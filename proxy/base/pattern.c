@@ -8,6 +8,7 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
+#include "proxy/base/find.h"
 #include "proxy/base/mem.h"
 
 /* Work that a useful expression never needs on a URL or a header, and that is over in milliseconds. */
@@ -129,22 +130,15 @@ static bool part_is_at(const struct pattern *pattern, struct span part, const ch
     return true;
 }
 
-/* The first place of part in subject, SIZE_MAX: none. part is not empty. */
+/* The first place of part in subject. part is not empty. */
 static size_t part_find(const struct pattern *pattern, struct span part, struct span subject)
 {
     const char *at;
 
-    if (part.len > subject.len)
-        return SIZE_MAX;
-    if ((pattern->how & PATTERN_ANY_CASE) == 0) {
-        at = memmem(subject.ptr, subject.len, part.ptr, part.len);
-        return at != NULL ? (size_t)(at - subject.ptr) : SIZE_MAX;
-    }
-    for (size_t i = 0; i <= subject.len - part.len; i++) {
-        if (lower(subject.ptr[i]) == part.ptr[0] && part_is_at(pattern, part, subject.ptr + i))
-            return i;
-    }
-    return SIZE_MAX;
+    if ((pattern->how & PATTERN_ANY_CASE) != 0)
+        return find_any_case(subject, part);
+    at = memmem(subject.ptr, subject.len, part.ptr, part.len);
+    return at != NULL ? (size_t)(at - subject.ptr) : FIND_NOWHERE;
 }
 
 static struct span part_span(const struct pattern *pattern, size_t i)
@@ -182,7 +176,7 @@ static bool glob_match(const struct pattern *pattern, struct span subject)
         if (part.len == 0)
             continue;
         at = part_find(pattern, part, subject);
-        if (at == SIZE_MAX)
+        if (at == FIND_NOWHERE)
             return false;
         subject = span_from(subject, at + part.len);
     }

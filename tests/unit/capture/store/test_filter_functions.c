@@ -10,7 +10,8 @@
 #include "capture/store/filter_functions.h"
 #include "proxy/base/strbuf.h"
 
-/* Bodies of these functions' own: 1 text, 2 damaged gzip, 3 one that can't be read, 4 nineteen MiB. */
+/* Bodies of these functions' own: 1 text, 2 damaged gzip, 3 one that can't be read, 4 nineteen MiB,
+ * 5 a word in pieces of one byte. */
 static bool read_body(void *self, int64_t body, store_sink sink, void *sink_self, struct err *err)
 {
     static const char mib[1 << 20];
@@ -26,6 +27,12 @@ static bool read_body(void *self, int64_t body, store_sink sink, void *sink_self
         }
         return true;
     }
+    for (size_t i = 0; body == 5 && i < 3; i++) {
+        if (!sink(sink_self, span_make("tex" + i, 1), err))
+            return false;
+    }
+    if (body == 5)
+        return sink(sink_self, SPAN("t"), err);
     return sink(sink_self, body == 2 ? SPAN("\x1f\x8bnot gzip") : SPAN("some Text"), err);
 }
 
@@ -121,6 +128,25 @@ static void headers_are_looked_for_by_name_and_value(void **state)
           { "weir_header(0, NULL, 'a', '[1,[],[2,3],[\"a\"]]')", "1" });
 }
 
+static void headers_that_are_not_parsed_are_those_without_the_text(void **state)
+{
+    (void)state;
+    /* JSON may write any character as \u and / as \/; a quote and a backslash it must escape. */
+    GIVES({ "weir_header(6, 'x', 'name', '[[\"\\u006eame\",\"\\u0078\"]]')", "1" },
+          { "weir_header(6, 'x', 'name', '[[\"A\",\"\\\\\\u006eame\"],[\"\\u004eame\",\"x\"]]')", "1" },
+          { "weir_header(6, 'a/b', 'name', '[[\"name\",\"a\\/b\"]]')", "1" },
+          { "weir_header(6, 'say \"a\"', 'name', '[[\"Name\",\"I say \\\"a\\\"\"]]')", "1" },
+          { "weir_header(6, 'Ã©', 'name', '[[\"Name\",\"caf\\u00c3\\u00a9\"]]')", "1" },
+          { "weir_header(6, 'Ã©', 'name', '[[\"Name\",\"cafÃ©\"]]')", "1" },
+          { "weir_header(6, 'x', 'name', '[[\"Name\",\"y\"],[\"Other\",\"x\"]]')", "0" },
+          { "weir_header(6, 'x', 'name', '[[\"Other\",\"x\\\"\"]]')", "0" },
+          { "weir_header(6, '', 'name', '[[\"Name\",\"\"]]')", "1" },
+          { "weir_header(6, 'x', 'na*', '[[\"Name\",\"axb\"]]')", "1" },
+          { "weir_header(6, 'Name: x', NULL, '[[\"Name\",\"x\"]]')", "1" },
+          { "weir_cookie(0, 'v', 'a', '[[\"Cookie\",\"A=V\"]]')", "0" },
+          { "weir_cookie(4, 'v', 'a', '[[\"Cookie\",\"A=V\"]]')", "1" });
+}
+
 static void a_url_leaves_out_what_is_the_default(void **state)
 {
     (void)state;
@@ -136,7 +162,9 @@ static void bodies_are_read_as_far_as_they_go(void **state)
           { "weir_body(1, '^some', 1, NULL)", "1" }, { "weir_body(2, 's*t', 1, '[]')", "1" },
           { "weir_body(2, 'gzip', 2, '[[\"content-encoding\",\"gzip\"]]')", "0" },
           { "weir_body(2, 'a', 3, '[]')", "error: body 3 is gone" }, { "weir_body(2, 'tail', 4, '[]')", "1" },
-          { "weir_body(1, 'tail', 4, '[]')", "0" });
+          { "weir_body(1, 'tail', 4, '[]')", "0" }, { "weir_body(6, 'text', 5, '[]')", "1" },
+          { "weir_body(6, 'tex', 5, '[]')", "1" }, { "weir_body(6, 'xt', 5, '[]')", "1" },
+          { "weir_body(6, 'tt', 5, '[]')", "0" }, { "weir_body(6, 'te t', 5, '[]')", "0" });
 }
 
 static void a_body_is_read_only_when_all_else_is_true(void **state)
@@ -181,6 +209,7 @@ int main(void)
         cmocka_unit_test(null_in_is_null_out),
         cmocka_unit_test(a_wrong_regular_expression_fails_the_statement),
         cmocka_unit_test(headers_are_looked_for_by_name_and_value),
+        cmocka_unit_test(headers_that_are_not_parsed_are_those_without_the_text),
         cmocka_unit_test(a_url_leaves_out_what_is_the_default),
         cmocka_unit_test(bodies_are_read_as_far_as_they_go),
         cmocka_unit_test(a_body_is_read_only_when_all_else_is_true),
