@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,6 +15,9 @@
 /* Many exporters write small strings: one system call for each would be most of the time. */
 #define WRITE_BUFFER_BYTES (256 * 1024)
 
+/* Linux follows as many. */
+#define MAX_LINKS 40
+
 /* A device or a pipe would be replaced by the rename: as root even /dev/null. */
 static bool is_replaceable(const char *path)
 {
@@ -21,18 +26,53 @@ static bool is_replaceable(const char *path)
     return stat(path, &stat_of) != 0 || S_ISREG(stat_of.st_mode);
 }
 
+/* What the link at path says, from where path is seen; NULL: it is none. */
+static char *read_link(const char *path)
+{
+    char target[PATH_MAX];
+    ssize_t len = readlink(path, target, sizeof target);
+    const char *slash = strrchr(path, '/');
+
+    if (len < 0 || len == (ssize_t)sizeof target)
+        return NULL;
+    if (target[0] == '/' || slash == NULL)
+        return mem_printf("%.*s", (int)len, target);
+    return mem_printf("%.*s%.*s", (int)(slash + 1 - path), path, (int)len, target);
+}
+
+/* A link stays, and the file is replaced that it leads to, there or not. What the system does not follow (the
+ * link of another user in /tmp) is not followed here. */
+static bool find_target(const char *path, char **out_target, struct err *err)
+{
+    char *target = mem_strdup(path), *next;
+    struct stat stat_of;
+
+    if (stat(path, &stat_of) != 0 && (errno == ELOOP || errno == EACCES)) {
+        mem_free(target);
+        return err_sys(err, errno, "can't write '%s'", path);
+    }
+    for (unsigned links = 0; links < MAX_LINKS && (next = read_link(target)) != NULL; links++) {
+        mem_free(target);
+        target = next;
+    }
+    *out_target = target;
+    return true;
+}
+
 bool outfile_open(struct outfile *out, const char *path, struct err *err)
 {
     int fd = -1;
 
+    *out = (struct outfile){ .file = NULL };
     if (!is_replaceable(path))
         return err_set(err, ERR_USAGE,
                        "'%s' is not a file that could be replaced; for a pipe write to stdout: -o -", path);
-    *out = (struct outfile){ .path = mem_strdup(path) };
+    if (!find_target(path, &out->path, err))
+        return false;
     /* A temporary name that is there belongs to another export, or to one that was killed: take the next. */
     for (unsigned attempt = 0; attempt < 100 && fd < 0; attempt++) {
         mem_free(out->temporary);
-        out->temporary = mem_printf("%s.%ld-%u.tmp", path, (long)getpid(), attempt);
+        out->temporary = mem_printf("%s.%ld-%u.tmp", out->path, (long)getpid(), attempt);
         fd = open(out->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (fd < 0 && errno != EEXIST)
             break;

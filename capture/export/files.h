@@ -1,6 +1,7 @@
 /* files: a file that appears whole or not at all, and the folder of bodies that may lie beside it.
  *
  * Everything is 0600 in folders of 0700, written under a temporary name in the same folder, synced, renamed.
+ * Where a symbolic link is written to, it stays, and the file is replaced that it leads to.
  */
 #ifndef WEIR_CAPTURE_EXPORT_FILES_H
 #define WEIR_CAPTURE_EXPORT_FILES_H
@@ -13,7 +14,7 @@
 
 struct outfile {
     FILE *file;
-    char *path, *temporary; /* owned */
+    char *path, *temporary; /* owned; links are followed */
 };
 /* ERR_SYS; ERR_USAGE when path is there and no regular file. */
 bool outfile_open(struct outfile *out, const char *path, struct err *err);

@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -89,6 +90,64 @@ static void a_device_or_a_folder_is_never_replaced(void **state)
     assert_false(outfile_open(&out, folder, &err));
 }
 
+static void check_written(const char *file, const char *expected)
+{
+    char got[16];
+    FILE *in = fopen(file, "r");
+
+    assert_non_null(in);
+    got[fread(got, 1, sizeof got - 1, in)] = '\0';
+    fclose(in);
+    assert_string_equal(got, expected);
+}
+
+static void write_to(const char *to, const char *content)
+{
+    struct outfile out;
+    struct err err;
+
+    assert_true(outfile_open(&out, to, &err));
+    fputs(content, out.file);
+    assert_true(outfile_commit(&out, &err));
+}
+
+static void a_link_stays_and_what_it_leads_to_is_replaced(void **state)
+{
+    char *link = mem_printf("%s/link.json", folder), *outer = mem_printf("%s/outer.json", folder);
+    struct stat stat_of;
+
+    (void)state;
+    assert_int_equal(symlink("shop.postman_collection.json", link), 0);
+    assert_int_equal(symlink(link, outer), 0);
+    write_to(outer, "made");
+    check_written(path, "made");
+    write_to(link, "replaced");
+    check_written(path, "replaced");
+    assert_int_equal(lstat(link, &stat_of), 0);
+    assert_true(S_ISLNK(stat_of.st_mode));
+    assert_int_equal(lstat(outer, &stat_of), 0);
+    assert_true(S_ISLNK(stat_of.st_mode));
+    unlink(link);
+    unlink(outer);
+    mem_free(link);
+    mem_free(outer);
+}
+
+static void links_in_a_circle_are_an_error(void **state)
+{
+    char *link = mem_printf("%s/link.json", folder);
+    struct outfile out;
+    struct err err;
+
+    (void)state;
+    assert_int_equal(symlink("link.json", link), 0);
+    assert_false(outfile_open(&out, link, &err));
+    assert_int_equal(err.code, ERR_SYS);
+    outfile_abandon(&out);
+    unlink(link);
+    mem_free(link);
+}
+
 static char *put(struct files *files, const char *content, const char *name)
 {
     struct err err;
@@ -147,6 +206,8 @@ int main(void)
         files_test(an_abandoned_file_leaves_what_was_there),
         files_test(a_folder_that_is_not_there_is_an_error),
         files_test(a_device_or_a_folder_is_never_replaced),
+        files_test(a_link_stays_and_what_it_leads_to_is_replaced),
+        files_test(links_in_a_circle_are_an_error),
         files_test(bodies_are_named_by_content_and_go_with_a_failed_export),
         files_test(bodies_of_a_finished_export_stay),
     };
