@@ -42,7 +42,7 @@ enum dedup_fate {
 
 #define DEDUP_MIN_REPEATS 20
 
-/* For the report: "redirects, kept as examples of where they led". */
+/* What one exchange is, for the report: "a redirect, kept as an example of where it led". */
 const char *dedup_fate_text(enum dedup_fate fate);
 
 struct dedup_options {
