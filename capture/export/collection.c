@@ -73,14 +73,19 @@ static void add_secrets(const struct export_job *job, struct strbuf *out)
     else if (job->values_path == NULL)
         strbuf_add_str(out, "\nSecrets are variables; `weir export environment` has their values.");
     else if (job->options->secrets == EXPORT_SECRETS_DROP)
-        strbuf_add_str(out, "\nSecrets are variables, to be filled in in the environment beside this.");
+        strbuf_add_str(out, "\nSecrets are variables, to be filled in in the environment beside this, if "
+                            "there are any here.");
     else
-        strbuf_add_str(out, "\nSecrets are variables, whose values are in the environment beside this.");
+        strbuf_add_str(out, "\nSecrets are variables, whose values are in the environment beside this, if "
+                            "there are any here.");
 }
 
+/* Whether items use a variable, or a file, is known only when they are written: the line that always works
+ * comes first, and what may lie beside the collection after it. */
 static void add_newman_line(const struct collection *collection, struct strbuf *out)
 {
     const struct export_job *job = collection->job;
+    bool has_values = job->secrets != NULL && secrets_count(job->secrets) != 0;
 
     if (collection->is_faithful || job->options->cookies == EXPORT_COOKIES_HEADER)
         strbuf_add_str(out, " Cookies are sent as they were.\n\n    newman run THIS.json");
@@ -89,11 +94,14 @@ static void add_newman_line(const struct collection *collection, struct strbuf *
     else
         strbuf_add_str(out, " Cookies come from responses and from the jar (`weir export cookies-tough`)."
                             "\n\n    newman run THIS.json --cookie-jar JAR.json");
-    if (job->secrets != NULL && secrets_count(job->secrets) != 0)
-        strbuf_add_str(out, " -e ENVIRONMENT.json");
-    if (job->files != NULL)
-        strbuf_add_str(out, " --working-dir THIS.files");
     strbuf_add_str(out, "\n");
+    if (has_values)
+        strbuf_add_str(out, "\nWith an environment, add `-e ENVIRONMENT.json`.");
+    if (job->files != NULL)
+        strbuf_printf(out, "%sWith a folder of bodies beside this, add `--working-dir THIS.files`.",
+                      has_values ? " " : "\n");
+    if (has_values || job->files != NULL)
+        strbuf_add_str(out, "\n");
 }
 
 static void add_description(struct collection *collection, struct strbuf *out)

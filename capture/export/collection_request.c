@@ -160,11 +160,16 @@ void request_behavior_write(struct collection *collection, const struct request 
     /* Each item says so by itself: the collection's behaviour is newman's alone, Postman's editor has none.
      */
     bool is_jarless = !collection->is_faithful && collection->job->options->cookies != EXPORT_COOKIES_JAR;
+    /* A test looks at the last answer, and the captured one was a redirect. */
+    bool is_tested_hop = !collection->is_flat && collection->job->options->tests != EXPORT_TESTS_NONE &&
+                         request->record->status / 100 == 3;
 
-    if (!is_pruned && !is_untyped && !is_jarless && !collection->is_faithful)
+    if (!is_pruned && !is_untyped && !is_jarless && !is_tested_hop && !collection->is_faithful)
         return;
     jout_key(json, "protocolProfileBehavior");
     jout_open_object(json);
+    if (is_tested_hop)
+        jout_member_bool(json, "followRedirects", false);
     if (is_jarless)
         jout_member_bool(json, "disableCookies", true);
     if (is_pruned)

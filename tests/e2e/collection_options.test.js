@@ -166,6 +166,7 @@ test('a file of values is written when there is one to write or to fill in', asy
   const dir = scratch(t);
   await ask(weir, origin.port, '/open');
   await ask(weir, origin.port, '/secret', { Authorization: 'Bearer tok_4f9aC0ffee77Beef42Zq' });
+  await ask(weir, origin.port, '/cookie', { Cookie: 'sid=8f1eC0ffee77Beef42Zq' });
   await weir.stop();
   const exported = async (what, name, ...args) => {
     const { code, stderr } = await weir.command(['export', what, 'e', '-o', path.join(dir, name), ...args]);
@@ -190,10 +191,33 @@ test('a file of values is written when there is one to write or to fill in', asy
     await exported('collection', 's/');
     assert.match(fs.readFileSync(path.join(dir, 's/README.md'), 'utf8'), / -e e\.postman_environment\.json/);
   });
+  await t.test('a secret that no item shows needs none: what newman is told to read is there', async () => {
+    assert.match(await exported('collection', 'u.json', '--filter', 'path:/cookie'), /no file of values goes with it/);
+    assert.ok(!fs.existsSync(path.join(dir, 'u.postman_environment.json')));
+    const text = JSON.parse(fs.readFileSync(path.join(dir, 'u.json'), 'utf8')).info.description.content;
+    assert.equal(/^ {4}newman run .*$/m.exec(text)[0], '    newman run THIS.json --cookie-jar JAR.json');
+  });
   await t.test('everything kept needs none', async () => {
     assert.doesNotMatch(await exported('collection', 'k.json', '--secrets', 'keep'), /file of values/);
     assert.ok(!fs.existsSync(path.join(dir, 'k.postman_environment.json')));
   });
+});
+
+test('--tests hold for what answered as they say, redirects too', async (t) => {
+  const origin = await startOrigin(t, (req, res) => res.writeHead(req.url === '/old' ? 302 : 200, {
+    'Content-Type': 'application/json', ...(req.url === '/old' ? { Location: '/new' } : {}) }).end('{"a":1}'));
+  const weir = await startWeir(t, ['--session', 'r']);
+  const file = path.join(scratch(t), 'r.json');
+  await ask(weir, origin.port, '/new');
+  await ask(weir, origin.port, '/old');
+  await weir.stop();
+  for (const args of [['--tests', 'status'], ['--tests', 'shape', '--group-by', 'chronological'], ['--tests', 'shape', '--profile', 'faithful']]) {
+    const { code, stderr } = await weir.command(['export', 'collection', 'r', '-o', file, ...args]);
+    assert.equal(code, 0, stderr);
+    const run = await newman(file);
+    assert.equal(run.code, 0, run.stdout);
+    assert.deepEqual(run.executions.map((e) => e.code), [200, 302]);
+  }
 });
 
 test('a token that stands in the traffic is no secret of the same name', async (t) => {
