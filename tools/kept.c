@@ -13,6 +13,7 @@
 #include "tools/cookie_sync.h"
 #include "tools/export_args.h"
 #include "tools/format.h"
+#include "tools/export_told.h"
 #include "tools/live_export.h"
 #include "tools/text.h"
 
@@ -32,6 +33,7 @@ struct kept {
     size_t export_count;
     const char **paths; /* of all, borrowed from args */
     size_t path_count;
+    bool is_quiet;
 };
 
 /* --- what is asked for --------------------------------------------------------------------------------- */
@@ -141,6 +143,7 @@ bool kept_new(const struct args *args, struct kept **out_kept, struct err *err)
         return err_set(err, ERR_USAGE,
                        "--sync-cookies and --export are of one session: they don't go with --session-per");
     kept = mem_new(struct kept);
+    kept->is_quiet = args->quiet;
     if (!add_all(kept, args, err)) {
         kept_free(kept);
         return false;
@@ -229,20 +232,23 @@ static bool goes_on(void *self)
     return last->hurried_us == 0 || now_us - last->hurried_us < HURRIED_US;
 }
 
-static bool finish_export(struct live_export *export, const volatile sig_atomic_t *is_hurried,
-                          struct err *err)
+static bool finish_export(const struct kept *kept, struct live_export *export,
+                          const volatile sig_atomic_t *is_hurried, struct err *err)
 {
     struct last last = {
         .is_hurried = is_hurried,
         .path = live_export_path(export),
         .began_us = clock_mono_us(),
     };
+    struct export_report report;
+    bool ok = live_export_finish(export, goes_on, &last, &report, err);
 
-    if (live_export_finish(export, goes_on, &last, err))
-        return true;
-    if (err->code == ERR_CLOSED)
-        return err_set(err, ERR_CLOSED, "'%s' is not complete: its last export was given up", last.path);
-    return false;
+    if (ok && !kept->is_quiet)
+        export_told(live_export_options(export), last.path, &report);
+    else if (!ok && err->code == ERR_CLOSED)
+        err_set(err, ERR_CLOSED, "'%s' is not complete: its last export was given up", last.path);
+    export_report_clear(&report);
+    return ok;
 }
 
 bool kept_finish(struct kept *kept, const volatile sig_atomic_t *is_hurried, struct err *err)
@@ -253,6 +259,6 @@ bool kept_finish(struct kept *kept, const volatile sig_atomic_t *is_hurried, str
     for (size_t i = 0; i < kept->export_count; i++)
         live_export_end(kept->exports[i]);
     for (size_t i = 0; i < kept->export_count; i++)
-        ok = finish_export(kept->exports[i], is_hurried, ok ? err : &later) && ok;
+        ok = finish_export(kept, kept->exports[i], is_hurried, ok ? err : &later) && ok;
     return ok;
 }

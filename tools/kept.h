@@ -22,7 +22,8 @@ bool kept_start(struct kept *kept, const char *store_path, int64_t session, stru
 /* The on_commit of capture_options; self is the kept. */
 void kept_note(void *self, unsigned news);
 /* The session has ended: each file is brought to what it is now, however long that takes, unless *is_hurried
- * becomes true: then what is not ready soon is given up. Says on a terminal what takes long. False: one is
+ * becomes true: then what is not ready soon is given up. Says on a terminal what takes long, and of each
+ * export what is in it, unless args say "quiet". False: one is
  * not complete, err says the first; all are tried. Once; after kept_start. */
 bool kept_finish(struct kept *kept, const volatile sig_atomic_t *is_hurried, struct err *err);
 

@@ -32,10 +32,10 @@ static bool find_session(const struct live_export *export, struct store *store, 
 }
 
 static bool write_from(struct live_export *export, struct store *store, const struct session_row *row,
-                       bool (*goes_on)(void *self), void *self, struct err *err)
+                       bool (*goes_on)(void *self), void *self, struct export_report *out_report,
+                       struct err *err)
 {
     struct export_source source;
-    struct export_report report;
     struct source_guard guard;
     uint32_t last_seq;
     bool ok;
@@ -45,23 +45,24 @@ static bool write_from(struct live_export *export, struct store *store, const st
     source_store_init(&source, store, row, NULL);
     source_guard_init(&guard, &source, last_seq, goes_on, self);
     export->options.now_us = clock_wall_us();
-    ok = export_to_file(&guard.source, &export->options, export->path, &report, err);
-    export_report_clear(&report);
+    ok = export_to_file(&guard.source, &export->options, export->path, out_report, err);
     source_store_clear(&source);
     return ok;
 }
 
-static bool write_export(struct live_export *export, bool (*goes_on)(void *self), void *self, struct err *err)
+static bool write_export(struct live_export *export, bool (*goes_on)(void *self), void *self,
+                         struct export_report *out_report, struct err *err)
 {
     struct session_row row;
     struct store *store;
     bool ok;
 
+    *out_report = (struct export_report){ .considered = 0 };
     if (!store_open(export->store_path, STORE_READ, &store, err))
         return false;
     ok = find_session(export, store, &row, err);
     if (ok) {
-        ok = write_from(export, store, &row, goes_on, self, err);
+        ok = write_from(export, store, &row, goes_on, self, out_report, err);
         session_row_clear(&row);
     }
     store_close(store);
@@ -78,12 +79,14 @@ static bool is_wanted(void *self)
 static bool work(void *self, uint64_t *out_again_us)
 {
     struct live_export *export = self;
+    struct export_report report;
     struct err err;
     bool ok;
 
     (void)out_again_us;
     export->options.unsynced = true;
-    ok = write_export(export, is_wanted, export, &err);
+    ok = write_export(export, is_wanted, export, &report, &err);
+    export_report_clear(&report);
     if (!is_wanted(export))
         return true;
     if (!ok && !export->is_failing)
@@ -127,6 +130,11 @@ const char *live_export_path(const struct live_export *export)
     return export->path;
 }
 
+const struct export_options *live_export_options(const struct live_export *export)
+{
+    return &export->options;
+}
+
 bool live_export_start(struct live_export *export, const char *store_path, int64_t session, struct err *err)
 {
     struct session_row row;
@@ -159,8 +167,9 @@ void live_export_end(struct live_export *export)
     keeper_end(export->keeper);
 }
 
-bool live_export_finish(struct live_export *export, bool (*goes_on)(void *self), void *self, struct err *err)
+bool live_export_finish(struct live_export *export, bool (*goes_on)(void *self), void *self,
+                        struct export_report *out_report, struct err *err)
 {
     export->options.unsynced = false;
-    return write_export(export, goes_on, self, err);
+    return write_export(export, goes_on, self, out_report, err);
 }

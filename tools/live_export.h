@@ -20,6 +20,7 @@ struct live_export;
 struct live_export *live_export_new(const struct export_options *options, const char *path);
 void live_export_free(struct live_export *export); /* gives up what is under way; NULL is fine */
 const char *live_export_path(const struct live_export *export);
+const struct export_options *live_export_options(const struct live_export *export);
 
 /* What is in the session already is written at once, if there is anything. store_path is borrowed. */
 bool live_export_start(struct live_export *export, const char *store_path, int64_t session, struct err *err);
@@ -29,7 +30,9 @@ void live_export_ask(struct live_export *export);
 void live_export_end(struct live_export *export);
 
 /* The export of all of it, on the caller's thread, after live_export_end. goes_on is asked often; once it
- * says no this fails with ERR_CLOSED, and the file stays as it was. */
-bool live_export_finish(struct live_export *export, bool (*goes_on)(void *self), void *self, struct err *err);
+ * says no this fails with ERR_CLOSED, and the file stays as it was. out_report is the caller's to clear,
+ * whether it succeeds or not. */
+bool live_export_finish(struct live_export *export, bool (*goes_on)(void *self), void *self,
+                        struct export_report *out_report, struct err *err);
 
 #endif

@@ -107,9 +107,9 @@ const char *export_reason_text(enum export_reason reason)
             "used before they are set: variables, by items whose folder stands before the one "
             "that sets them; --group-by chronological has neither",
         [EXPORT_LINKS_MANY] = "not linked: what came after too many values that may be links",
-        [EXPORT_EXAMPLE_CUT] = "examples that were cut short",
-        [EXPORT_EXAMPLE_LEFT_OUT] = "examples without their body, because it is binary or incomplete",
-        [EXPORT_BODY_CUT] = "bodies of which only a part was kept",
+        [EXPORT_EXAMPLE_CUT] = "cut short: examples whose body is larger than --max-example-body",
+        [EXPORT_EXAMPLE_LEFT_OUT] = "without a body: examples whose body is binary or incomplete",
+        [EXPORT_BODY_CUT] = "cut short: bodies of which only a part was kept",
         [EXPORT_COOKIE_IGNORED] = "Set-Cookie lines that a browser ignores",
         [EXPORT_COOKIE_UNFIT] = "left out: cookies that this format can't hold",
         [EXPORT_COOKIE_PATH] = "cookies with a path that ends in '/', which curl reads without it",

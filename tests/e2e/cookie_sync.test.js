@@ -286,6 +286,23 @@ test('--export is whole whenever it is looked at, and complete at the end', asyn
   assert.equal(stdout, read(har), 'as weir export writes it');
 });
 
+test('at its end --export says what is in it, what is not, and where the secrets are', async (t) => {
+  const origin = await httpOrigin(t, answer);
+  const file = path.join(scratch(t), 'x.json');
+  const weir = await startWeir(t, ['--export', `collection:${file}`]);
+  const visit = () => Promise.all(['/a?token=tok_4f9aC0ffee77Beef42Zq', '/b'].map((p) => get(weir, `http://127.0.0.1:${origin.port}${p}`)));
+  await visit();
+  await get(weir, 'http://127.0.0.1:1/refused');
+  await weir.stop();
+  assert.match(weir.stderr, /^weir: 1 left out: exchanges that weir itself answered.*$/m);
+  assert.match(weir.stderr, /^weir: wrote 2 of 3 exchanges to .*x\.json; no known secret is in it$/m);
+  assert.match(weir.stderr, /^weir: values of secrets go to .*x\.postman_environment\.json, readable by its owner alone$/m);
+  await weir.start(['--quiet', '--export', `collection:${file}`]);
+  await visit();
+  await weir.stop();
+  assert.equal(weir.stderr, '');
+});
+
 test('with COMMAND the files are complete when it has ended, and its status is weir\'s', async (t) => {
   const origin = await httpOrigin(t, answer);
   const dir = scratch(t);

@@ -80,6 +80,7 @@ static void one_that_is_given_up_leaves_the_old_file(void **state)
 {
     struct export_options options = { .format = export_find_format("jsonl") };
     struct live_export *export = live_export_new(&options, path);
+    struct export_report report;
     struct err err;
     int asks = 2;
 
@@ -88,11 +89,14 @@ static void one_that_is_given_up_leaves_the_old_file(void **state)
     assert_true(live_export_start(export, folder.store, session, &err));
     live_export_end(export);
     write_old();
-    assert_false(live_export_finish(export, after_asks, &asks, &err));
+    assert_false(live_export_finish(export, after_asks, &asks, &report, &err));
     assert_int_equal(err.code, ERR_CLOSED);
+    export_report_clear(&report);
     assert_int_equal(lines(), 1);
     asks = 1000;
-    assert_true(live_export_finish(export, after_asks, &asks, &err));
+    assert_true(live_export_finish(export, after_asks, &asks, &report, &err));
+    assert_int_equal(report.written, 3);
+    export_report_clear(&report);
     assert_int_equal(lines(), 3);
     live_export_free(export);
 }
