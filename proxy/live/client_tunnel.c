@@ -113,10 +113,12 @@ size_t client_start_tunnel(struct client *c)
     } else {
         c->one.upstream = spare;
         upstream_set_user(spare, &tunnel_user, c);
-        if (spare->phase == UPSTREAM_OPEN || (spare->phase == UPSTREAM_TCP && !c->target.is_tls))
+        if (spare->phase == UPSTREAM_OPEN || (spare->phase == UPSTREAM_TCP && !c->target.is_tls)) {
+            link_set_reading(&spare->link, false); /* what comes in this turn is the tunnel's, which reads */
             loop_defer(c->live->loop, open_deferred, c);
-        else if (spare->stops_at_tcp)
+        } else if (spare->stops_at_tcp) {
             upstream_adopt(spare, &c->key, &tunnel_user, c);
+        }
     }
     return 0;
 }

@@ -3,6 +3,7 @@
 const test = require('node:test');
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
+const { once } = require('node:events');
 const { world } = require('./support/world');
 const { rawOrigin } = require('./support/origin');
 const { connect, secure, tunnel, Wire } = require('./support/wire');
@@ -61,6 +62,26 @@ test('what is no HTTP is relayed', async (t) => {
     const c = await secure(await tunnel(t, w.weir, origin.port), { ca: ca(), ALPNProtocols: ['pop3', 'imap'] });
     assert.equal(c.socket.alpnProtocol, 'imap');
     await c.until('* OK IMAP\r\n');
+    c.raw.destroy();
+  });
+
+  await t.test('what both sides say in the same moment, after a silence, gets to both', async () => {
+    let accepted;
+    const connected = new Promise((resolve) => { accepted = resolve; });
+    const origin = await rawOrigin(t, accepted);
+    const raw = await tunnel(t, w.weir, origin.port);
+    const c = new Wire(raw, raw, null);
+    const socket = await connected; // weir asks whether the origin speaks first
+    const heard = once(socket, 'data');
+    process.kill(w.weir.pid, 'SIGSTOP'); // so that it finds the bytes of both at once
+    try {
+      await new Promise((resolve) => raw.write('\x00\x01', resolve));
+      await new Promise((resolve) => socket.write(BANNER, resolve));
+    } finally {
+      process.kill(w.weir.pid, 'SIGCONT');
+    }
+    await c.until(BANNER);
+    assert.equal(String((await heard)[0]), '\x00\x01');
     c.raw.destroy();
   });
 
