@@ -19,11 +19,16 @@
 #define MAX_LINKS 40
 
 /* A device or a pipe would be replaced by the rename: as root even /dev/null. */
-static bool is_replaceable(const char *path)
+static bool check_replaceable(const char *path, struct err *err)
 {
     struct stat stat_of;
+    bool is_there = stat(path, &stat_of) == 0;
 
-    return stat(path, &stat_of) != 0 || S_ISREG(stat_of.st_mode);
+    if (is_there ? S_ISDIR(stat_of.st_mode) : span_ends(span_of(path), SPAN("/")))
+        return err_set(err, ERR_USAGE, "'%s' is a folder: give the name of a file", path);
+    return !is_there || S_ISREG(stat_of.st_mode) ||
+           err_set(err, ERR_USAGE,
+                   "'%s' is not a file that could be replaced; for a pipe write to stdout: -o -", path);
 }
 
 /* What the link at path says, from where path is seen; NULL: it is none. */
@@ -64,10 +69,7 @@ bool outfile_open(struct outfile *out, const char *path, struct err *err)
     int fd = -1;
 
     *out = (struct outfile){ .file = NULL };
-    if (!is_replaceable(path))
-        return err_set(err, ERR_USAGE,
-                       "'%s' is not a file that could be replaced; for a pipe write to stdout: -o -", path);
-    if (!find_target(path, &out->path, err))
+    if (!check_replaceable(path, err) || !find_target(path, &out->path, err))
         return false;
     /* A temporary name that is there belongs to another export, or to one that was killed: take the next. */
     for (unsigned attempt = 0; attempt < 100 && fd < 0; attempt++) {

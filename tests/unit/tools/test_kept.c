@@ -60,7 +60,9 @@ static void what_is_wrong_is_said_before_anything_begins(void **state)
     refused(ARGV("--export", "har:-"), "stdout");
     refused(ARGV("--export", "hat:/tmp/x"), "did you mean 'har'");
     refused(ARGV("--export", "har:/nowhere/x"), "can't write '/nowhere/x'");
-    refused(ARGV("--export", "har:/tmp"), "not a file that could be replaced");
+    refused(ARGV("--export", "har:/tmp"), "'/tmp' is a folder: give the name of a file");
+    refused(ARGV("--export", "collection:shop/"), "'shop/' is a folder");
+    refused(ARGV("--export", "har:/dev/null"), "not a file that could be replaced");
     refused(ARGV("--export", "har:/tmp/weir-unit-e", "--export", "jsonl:/tmp/weir-unit-e"), "two files");
     refused(ARGV("--export", "har:/tmp/weir-unit-e", "--session-per", "client"), "--session-per");
     refused(ARGV("--export", "har:/tmp/weir-unit-e", "--cookies-only"), "--cookies-only");
