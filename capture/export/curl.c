@@ -361,17 +361,14 @@ static void write_buf(FILE *out, struct strbuf *text)
 
 static void add_value(struct strbuf *line, const struct command *command, const struct option *option)
 {
-    struct secret_text before = { .kind = SECRET_TEXT_PLAIN, .text = span_of(option->value) };
+    struct secret_text parts[] = { { .kind = SECRET_TEXT_PLAIN, .text = span_of(option->value) },
+                                   option->part };
 
-    if (command->secrets == NULL) {
+    parts[0].text.len -= option->part.text.len;
+    if (command->secrets == NULL)
         shell_add_word(line, span_of(option->value));
-        return;
-    }
-    before.text.len -= option->part.text.len;
-    if (before.text.len != 0 || option->part.text.len == 0)
-        shell_add_secret_word(line, command->secrets, &before);
-    if (option->part.text.len != 0)
-        shell_add_secret_word(line, command->secrets, &option->part);
+    else
+        shell_add_secret_word(line, command->secrets, parts, 2);
 }
 
 /* Up to the URL on one line, then a line an option. */
@@ -495,7 +492,7 @@ static void write_short_body(FILE *out, const struct command *command, const str
 
     fputs(" \\\n  --data-raw ", out);
     if (body->has_secrets)
-        shell_add_secret_word(&word, command->secrets, &text);
+        shell_add_secret_word(&word, command->secrets, &text, 1);
     else
         shell_add_word(&word, bytes);
     strbuf_add_char(&word, '\n');

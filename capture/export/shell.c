@@ -72,26 +72,41 @@ void shell_add_word(struct strbuf *out, struct span bytes)
 struct wording {
     struct strbuf *out;
     struct secrets *secrets;
+    struct strbuf plain; /* what has come since the last variable */
 };
+
+static void end_plain(struct wording *wording)
+{
+    if (wording->plain.len != 0)
+        shell_add_word(wording->out, strbuf_span(&wording->plain));
+    strbuf_reset(&wording->plain);
+}
 
 static void add_piece(void *self, const struct secret_piece *piece)
 {
     struct wording *wording = self;
 
-    if (piece->secret == NULL)
-        shell_add_word(wording->out, piece->text);
-    else
-        strbuf_printf(wording->out, "\"$%s\"", secrets_variable(wording->secrets, piece));
+    if (piece->secret == NULL) {
+        strbuf_add(&wording->plain, piece->text);
+        return;
+    }
+    end_plain(wording);
+    strbuf_printf(wording->out, "\"$%s\"", secrets_variable(wording->secrets, piece));
 }
 
-void shell_add_secret_word(struct strbuf *out, struct secrets *secrets, const struct secret_text *text)
+void shell_add_secret_word(struct strbuf *out, struct secrets *secrets, const struct secret_text *parts,
+                           size_t count)
 {
-    struct wording wording = { out, secrets };
+    struct wording wording = { .out = out, .secrets = secrets };
+    size_t begin = out->len;
 
-    if (text->text.len == 0)
-        shell_add_word(out, text->text);
-    else
-        secrets_split(secrets, text, add_piece, &wording);
+    for (size_t i = 0; i < count; i++)
+        if (parts[i].text.len != 0)
+            secrets_split(secrets, &parts[i], add_piece, &wording);
+    end_plain(&wording);
+    if (out->len == begin)
+        shell_add_word(out, SPAN(""));
+    strbuf_clear(&wording.plain);
 }
 
 struct values {

@@ -14,8 +14,10 @@
 /* One word, quoted where it needs to be. The bytes have no NUL, which no argument can hold. */
 void shell_add_word(struct strbuf *out, struct span bytes);
 
-/* The same with secrets as "$name"; they are asked for as variables. text.text has no NUL. */
-void shell_add_secret_word(struct strbuf *out, struct secrets *secrets, const struct secret_text *text);
+/* The same of parts that follow one another, with secrets as "$name"; they are asked for as variables. No
+ * part's text has a NUL. */
+void shell_add_secret_word(struct strbuf *out, struct secrets *secrets, const struct secret_text *parts,
+                           size_t count);
 
 /* name=value for each variable that was asked for, for bash to read; as_empty: without the values. */
 void shell_write_values(FILE *out, const struct secrets *secrets, bool as_empty);

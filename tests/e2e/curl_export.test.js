@@ -69,6 +69,10 @@ test('requests as curl commands', async (t) => {
     assert.match(stderr, /1 dropped: header fields that no client can send again/);
   });
 
+  await t.test('what is quoted is quoted once, up to a variable', () => {
+    assert.doesNotMatch(fs.readFileSync(script, 'utf8'), /^ {2}-H '[^'\n]*'(?! \\$|$|"\$)/m);
+  });
+
   await t.test('secrets are in the file beside it alone, which is its owner\'s', async () => {
     const values = fs.readFileSync(script.replace(/\.sh$/, '.env'), 'utf8');
     assert.equal(fs.statSync(script.replace(/\.sh$/, '.env')).mode & 0o777, 0o600);
