@@ -55,6 +55,8 @@ static bool make_folder(const char *path, struct err *err)
     return ok;
 }
 
+/* A file that is there is not opened: closing it would take away the locks that other handles of this process
+ * have on it (see "How To Corrupt An SQLite Database File", 2.2). */
 static bool make_private_file(const char *path, struct err *err)
 {
     struct stat status;
@@ -62,13 +64,18 @@ static bool make_private_file(const char *path, struct err *err)
 
     if (!make_folder(path, err))
         return false;
-    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0)
+    if (stat(path, &status) != 0) {
+        fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        if (fd < 0)
+            return err_sys(err, errno, "store '%s' can't be opened for writing", path);
+        close(fd);
+        return true;
+    }
+    if (faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS) != 0)
         return err_sys(err, errno, "store '%s' can't be opened for writing", path);
-    if (fstat(fd, &status) == 0 && (status.st_mode & 077) != 0 && fchmod(fd, status.st_mode & 0700) != 0)
+    if ((status.st_mode & 077) != 0 && chmod(path, status.st_mode & 0700) != 0)
         log_warn("store", "others can read what is recorded: take their permission away",
                  LOG_S("file", path));
-    close(fd);
     return true;
 }
 

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "capture/store/schema.h"
@@ -236,6 +237,39 @@ static void a_store_of_version_1_is_brought_up_to_date(void **state)
     assert_int_equal(seen, 1);
 }
 
+/* Asked of the system by another process: a process is not told of its own locks. */
+static bool is_locked_for_others(const char *path)
+{
+    pid_t child = fork();
+    int status;
+
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+        int fd = open(path, O_RDWR);
+        _exit(fd >= 0 && fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK ? 0 : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/* Whoever closes a file loses all locks that his process has on it. Without SQLite's, another process that
+ * ends would take itself for the last and take the WAL away from under those that write. */
+static void a_second_handle_leaves_the_locks_of_the_first(void **state)
+{
+    struct store *first, *second;
+
+    (void)state;
+    first = open_writing(folder.store);
+    assert_true(is_locked_for_others(folder.store));
+    second = open_writing(folder.store);
+    assert_true(is_locked_for_others(folder.store));
+    store_close(second);
+    assert_true(is_locked_for_others(folder.store));
+    store_close(first);
+    assert_false(is_locked_for_others(folder.store));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -245,6 +279,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_folder_that_cannot_be_written_is_an_error_and_can_be_read, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(two_names_of_a_store_share_its_lock, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_second_handle_leaves_the_locks_of_the_first, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_store_has_its_settings, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_store_of_version_1_is_brought_up_to_date, set_up, tear_down),
     };
