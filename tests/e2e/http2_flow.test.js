@@ -5,14 +5,13 @@ const test = require('node:test');
 const assert = require('node:assert/strict');
 const { randomBytes, createHash } = require('node:crypto');
 const { world } = require('./support/world');
-const { MEASURED } = require('./support/weir');
+const { IS_SANITIZED, MEASURED } = require('./support/weir');
 const { h2Origin, h2Client, h2Socket, digest } = require('./support/h2');
 const { Peer, request, data } = require('./support/frames');
 const { until } = require('./support/client');
 
 const MiB = 1024 * 1024;
 const ok = (body) => (s) => { s.respond({ ':status': 200 }); s.end(body); };
-const isSanitized = /asan|tsan/.test(process.env.WEIR || '');
 
 // Writes piece so many times, no faster than it is taken.
 async function pour(stream, piece, times, told = () => {}) {
@@ -119,7 +118,7 @@ test('a reader that stops', async (t) => {
 
   await t.test('many of them, of many clients: memory stays bounded', { skip: MEASURED === false }, async () => {
     const own = await world(t, ['--no-bodies']);
-    if (isSanitized) {
+    if (IS_SANITIZED) {
       await own.weir.stop();
       await own.weir.start(['--quiet', '--no-bodies', '--upstream-ca', own.originCa.caFile], { program: MEASURED });
     }

@@ -8,8 +8,10 @@ const { once } = require('node:events');
 
 const WEIR = process.env.WEIR || path.join(__dirname, '../../../build/release/weir');
 
-// What bounds of memory are asserted of: sanitizers keep several bytes for each. false: there is none to measure.
-const MEASURED = [process.env.WEIR_RELEASE, WEIR].find((file) => file && !fs.readFileSync(file).includes('__asan_init')) || false;
+// What bounds of memory are asserted of: sanitizers keep several bytes for each. MEASURED false: there is none to measure.
+const isSanitized = (file) => ['__asan_init', '__tsan_init'].some((name) => fs.readFileSync(file).includes(name));
+const IS_SANITIZED = isSanitized(WEIR);
+const MEASURED = [process.env.WEIR_RELEASE, WEIR].find((file) => file && !isSanitized(file)) || false;
 
 const endings = new WeakMap();
 
@@ -152,4 +154,4 @@ async function startWeir(t, args = [], options = {}) {
   return weir.start(args, options);
 }
 
-module.exports = { WEIR, MEASURED, Weir, startWeir, run, scratch, atEnd };
+module.exports = { WEIR, IS_SANITIZED, MEASURED, Weir, startWeir, run, scratch, atEnd };
