@@ -52,6 +52,16 @@ static void add_merged(struct strbuf *out, const struct export_options *options,
                   report->merged.kept);
 }
 
+/* Scripts in the file are people's, the lack of one too. */
+static void add_unset(struct strbuf *out, size_t count)
+{
+    if (count != 0)
+        strbuf_printf(out,
+                      "weir: %zu not linked: items that the file has without the script that sets what later "
+                      "requests carry (--report names them); take them out and merge again\n",
+                      count);
+}
+
 /* What items of the file send from there, they send from beside the result. */
 static void add_bodies_left(struct strbuf *out, const struct export_options *options, const char *path)
 {
@@ -89,6 +99,7 @@ void export_told(const struct export_options *options, const char *path, const s
 
     add_report(&out, report);
     if (report->is_merged) {
+        add_unset(&out, report->merged.unset);
         add_bodies_left(&out, options, path);
         add_merged(&out, options, path, report);
     } else {

@@ -41,6 +41,7 @@ bool merge_is_split(const struct merge *merge, const char *host);
 
 struct merge_counts {
     size_t added, updated, kept; /* items; updated: in their examples */
+    size_t unset; /* of those that were there: a link has no script, since theirs are never touched */
 };
 
 /* made: the export, to be read from its beginning; out: what is to take the file's place. max_examples: of an

@@ -8,6 +8,7 @@
 #include "capture/export/merge_match.h"
 #include "capture/export/merge_parts.h"
 #include "capture/export/merge_place.h"
+#include "capture/export/merge_script.h"
 #include "proxy/base/mem.h"
 
 static const char *member(const json_t *object, const char *key)
@@ -62,6 +63,10 @@ static void update_item(struct merging *merging, const struct merge_item *made)
 {
     const struct merge_item *file = &merging->file.items[made->partner];
 
+    if (!merge_script_sets(file->value, made->value)) {
+        merging->counts.unset++;
+        tell(merging, file->value, "kept without the script that sets what its answer issues");
+    }
     if (merge_examples_update(&merging->examples, file, made)) {
         merging->counts.updated++;
         use_host(merging, made);

@@ -257,4 +257,18 @@ test('links', async (t) => {
     }
     assert.equal((await weir.command(['export', 'collection', 'shop', '--link', '--no-link'])).code, 2);
   });
+
+  await t.test('merged into a file without scripts they are not spoken of as if they were there', async () => {
+    const { collection } = await exported('merged');
+    const into = () => weir.command(['export', 'collection', 'shop', '--link', '--into', collection, '--report', file('merged-report.json')]);
+    assert.match((await into()).stderr, /^weir: \d+ not linked: items that the file has without the script .*; take them out and merge again$/m);
+    const unset = read(file('merged-report.json')).filter((e) => /^kept without the script/.test(e.why)).map((e) => e.what.slice('item '.length));
+    assert.ok(unset.length > 2, unset.join());
+    const without = (list) => list.filter((i) => !unset.includes(i.name)).map((i) => (i.item ? { ...i, item: without(i.item) } : i));
+    const document = read(collection);
+    fs.writeFileSync(collection, JSON.stringify({ ...document, item: without(document.item) }));
+    const { code, stderr } = await into();
+    assert.equal(code, 0, stderr);
+    assert.doesNotMatch(stderr, /not linked: items/);
+  });
 });
