@@ -107,7 +107,8 @@ const char *export_reason_text(enum export_reason reason)
             "used before they are set: variables, by items whose folder stands before the one "
             "that sets them; --group-by chronological has neither",
         [EXPORT_LINKS_MANY] = "not linked: what came after too many values that may be links",
-        [EXPORT_EXAMPLE_CUT] = "cut short: examples with a body longer than --max-example-body, or than was kept",
+        [EXPORT_EXAMPLE_CUT] =
+            "cut short: examples with a body longer than --max-example-body, or than was kept",
         [EXPORT_EXAMPLE_LEFT_OUT] = "without a body: examples whose body is binary or incomplete",
         [EXPORT_BODY_CUT] = "cut short: bodies of which only a part was kept",
         [EXPORT_COOKIE_IGNORED] = "Set-Cookie lines that a browser ignores",
