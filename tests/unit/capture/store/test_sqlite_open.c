@@ -12,6 +12,7 @@
 
 #include "capture/store/schema.h"
 #include "capture/store/store_write.h"
+#include "proxy/base/mem.h"
 #include "tests/support/recording.h"
 
 static struct test_folder folder;
@@ -270,6 +271,40 @@ static void a_second_handle_leaves_the_locks_of_the_first(void **state)
     assert_false(is_locked_for_others(folder.store));
 }
 
+/* Whether a process that ends takes itself for the last, and so the WAL away, is up to the locks of the
+ * others. */
+static void who_ends_leaves_the_wal_to_who_still_writes(void **state)
+{
+    struct store *store, *second;
+    char *wal = mem_printf("%s-wal", folder.store);
+    struct err err;
+    int go[2], status;
+    char byte = 'x';
+    pid_t other;
+
+    (void)state;
+    assert_int_equal(pipe(go), 0);
+    other = fork(); /* before there are threads and handles */
+    if (other == 0) {
+        if (read(go[0], &byte, 1) == 1)
+            run_sql(folder.store, "CREATE TABLE other (x)");
+        _exit(0);
+    }
+    store = open_writing(folder.store);
+    assert_true(store_checkpoint_aside(store, &err));
+    second = open_writing(folder.store);
+    store_close(second);
+    assert_int_equal(write(go[1], &byte, 1), 1);
+    assert_int_equal(waitpid(other, &status, 0), other);
+    assert_int_equal(status, 0);
+    assert_int_equal(access(wal, F_OK), 0);
+    assert_int_equal(test_count(folder.store, "SELECT count(*) FROM sqlite_schema WHERE name = 'other'"), 1);
+    store_close(store);
+    close(go[0]);
+    close(go[1]);
+    mem_free(wal);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -280,6 +315,7 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(two_names_of_a_store_share_its_lock, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_second_handle_leaves_the_locks_of_the_first, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_ends_leaves_the_wal_to_who_still_writes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_store_has_its_settings, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_store_of_version_1_is_brought_up_to_date, set_up, tear_down),
     };
