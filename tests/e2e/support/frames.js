@@ -105,7 +105,7 @@ class Peer {
   wake() { for (const check of [...this.waiting]) check(); }
 
   // The first frame, of those there are or will be, for which found(frame) holds; null when the connection ended before.
-  until(found, what = String(found), timeout = 10000) {
+  until(found, what = String(found), timeout = 20000) {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => { this.waiting.delete(check); reject(new Error(`not within ${timeout} ms: ${what}`)); }, timeout);
       const check = () => {

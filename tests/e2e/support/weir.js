@@ -44,7 +44,7 @@ function scratch(t) {
 }
 
 // Runs a program to its end: { code, signal, stdout, stderr } (Buffers when binary). input: its stdin.
-function run(file, args, { input, binary = false, timeout = 60000, ...options } = {}) {
+function run(file, args, { input, binary = false, timeout = 120000, ...options } = {}) {
   return new Promise((resolve) => {
     const child = execFile(file, args, {
       encoding: binary ? 'buffer' : 'utf8', maxBuffer: 1 << 30, timeout, killSignal: 'SIGKILL', ...options,
@@ -123,13 +123,13 @@ class Weir {
 
   // Rows of a query on the store, as objects.
   async query(sql) {
-    const { code, stdout, stderr } = await run('sqlite3', ['-readonly', '-json', '-cmd', '.timeout 5000', this.store, sql]);
+    const { code, stdout, stderr } = await run('sqlite3', ['-readonly', '-json', '-cmd', '.timeout 20000', this.store, sql]);
     if (code !== 0) throw new Error(stderr);
     return stdout.trim() ? JSON.parse(stdout) : [];
   }
 
   // Waits until the query has a row (what is captured reaches the store within 250 ms), and gives all its rows.
-  async waitFor(sql, timeout = 5000) {
+  async waitFor(sql, timeout = 20000) {
     const until = Date.now() + timeout;
     for (;;) {
       const rows = await this.query(sql);
