@@ -62,9 +62,6 @@ struct h2_stream *h2_stream_new(struct h2 *h2)
     struct h2_stream *stream = mem_new(struct h2_stream);
 
     stream->h2 = h2;
-    stream->body = evbuffer_new();
-    if (stream->body == NULL)
-        abort();
     LIST_INSERT_HEAD(&h2->streams, stream, entry);
     h2->stream_count++;
     return stream;
@@ -78,7 +75,8 @@ static void stream_free(struct h2_stream *stream)
     strbuf_clear(&stream->section.pseudo);
     headers_clear(&stream->trailers);
     headers_clear(&stream->sent_trailers);
-    evbuffer_free(stream->body);
+    if (stream->body != NULL)
+        evbuffer_free(stream->body);
     mem_free(stream);
 }
 
@@ -408,7 +406,7 @@ const struct h2_profile *h2_seen_profile(const struct h2 *h2)
 
 size_t h2_unsent(const struct h2_stream *stream)
 {
-    return evbuffer_get_length(stream->body);
+    return stream->body != NULL ? evbuffer_get_length(stream->body) : 0;
 }
 
 uint64_t h2_wire_bytes(const struct h2_stream *stream)

@@ -91,7 +91,7 @@ struct h2_stream {
     bool asked_head, asked_connect; /* to origins: what the request's method was */
 
     /* Out. */
-    struct evbuffer *body;
+    struct evbuffer *body; /* NULL until there is any */
     struct headers sent_trailers;
     bool has_sent_trailers;
     bool is_sent;      /* to origins: the request's head has gone out */

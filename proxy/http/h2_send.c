@@ -4,7 +4,6 @@
  * The hard part: nghttp2 must never be left with a frame half sent, or control frames would wait behind a
  * body. So on_send_data always takes the whole frame, and pauses after it when there is enough. */
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "proxy/base/mem.h"
@@ -163,7 +162,7 @@ static ssize_t on_read(nghttp2_session *session, int32_t id, uint8_t *unused, si
 {
     struct h2_stream *stream = source->ptr;
     struct h2_fields *fields = &((struct h2 *)self)->fields;
-    size_t left = evbuffer_get_length(stream->body);
+    size_t left = h2_unsent(stream);
 
     (void)unused;
     if (left == 0 && !stream->is_complete) {
@@ -190,7 +189,7 @@ static ssize_t on_read(nghttp2_session *session, int32_t id, uint8_t *unused, si
 
 static void tell_drained(struct h2_stream *stream)
 {
-    if (!stream->was_full || evbuffer_get_length(stream->body) >= DRAINED_BYTES)
+    if (!stream->was_full || h2_unsent(stream) >= DRAINED_BYTES)
         return;
     stream->was_full = false;
     if (!stream->has_left)
@@ -206,7 +205,7 @@ static int on_send_data(nghttp2_session *session, nghttp2_frame *frame, const ui
     (void)session;
     (void)frame; /* without padding: we never ask for any */
     if (evbuffer_add(h2->out, frame_head, H2_FRAME_HEAD_BYTES) != 0 ||
-        evbuffer_remove_buffer(stream->body, h2->out, len) != (int)len)
+        (len != 0 && evbuffer_remove_buffer(stream->body, h2->out, len) != (int)len))
         abort();
     tell_drained(stream);
     return evbuffer_get_length(h2->out) >= h2->out_limit ? NGHTTP2_ERR_PAUSE : 0;
@@ -290,12 +289,12 @@ void h2_send_response(struct h2_stream *stream, const struct http_head *head, st
 {
     struct h2 *h2 = stream->h2;
     nghttp2_data_provider provider = { .source = { .ptr = stream }, .read_callback = on_read };
-    char status[12];
-    int status_len = snprintf(status, sizeof status, "%03d", head->status);
+    char status[] = { (char)('0' + head->status / 100 % 10), (char)('0' + head->status / 10 % 10),
+                      (char)('0' + head->status % 10) };
     int result;
 
     h2->fields.count = 0;
-    fields_add(&h2->fields, SPAN(":status"), span_make(status, (size_t)status_len), false);
+    fields_add(&h2->fields, SPAN(":status"), span_make(status, sizeof status), false);
     add_headers(&h2->fields, &head->headers, false);
     add_extra(&h2->fields, extra);
     if (http_is_interim(head)) {
@@ -325,7 +324,9 @@ void h2_send_body(struct h2_stream *stream, struct span bytes)
 {
     if (stream->is_complete || bytes.len == 0) /* a body where there can be none is not sent */
         return;
-    if (evbuffer_add(stream->body, bytes.ptr, bytes.len) != 0)
+    if (stream->body == NULL)
+        stream->body = evbuffer_new();
+    if (stream->body == NULL || evbuffer_add(stream->body, bytes.ptr, bytes.len) != 0)
         abort();
     if (evbuffer_get_length(stream->body) > DRAINED_BYTES)
         stream->was_full = true;

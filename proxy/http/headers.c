@@ -126,8 +126,8 @@ bool headers_add(struct headers *headers, struct span name, struct span value, s
     if (!token_is_valid(name))
         return err_set(err, ERR_PROTO, "'%.*s' is not a header name", SPAN_ARG(name));
     for (size_t i = 0; i < value.len; i++) {
-        char c = value.ptr[i];
-        if (c == '\0' || c == '\r' || c == '\n')
+        unsigned char c = (unsigned char)value.ptr[i];
+        if (c <= '\r' && (c == '\0' || c == '\r' || c == '\n')) /* hardly any is: one look is enough */
             return err_set(err, ERR_PROTO, "NUL, CR or LF in the value of '%.*s'", SPAN_ARG(name));
     }
     value = span_trim(value);

@@ -178,7 +178,6 @@ static struct evbuffer *early_of(struct request *r)
 {
     if (r->early == NULL) {
         r->early = evbuffer_new();
-        headers_init(&r->early_trailers, 0, 0);
         h2_set_reading(r->stream, false);
     }
     return r->early;
@@ -217,7 +216,6 @@ static void on_end(void *self, const struct headers *trailers)
     struct request *r = self;
 
     if (is_early(r)) {
-        early_of(r);
         r->early_ended = true;
         keep_trailers(r, trailers);
         return;
@@ -263,17 +261,21 @@ void client_h2_feed_early(struct request *r)
 {
     struct exchange *x = r->exchange;
     struct evbuffer *early = r->early;
+    bool has_ended = r->early_ended;
 
-    if (early == NULL)
+    if (early == NULL && !has_ended)
         return;
     r->early = NULL;
-    feed_chain(x, early);
-    evbuffer_free(early);
+    r->early_ended = false;
+    if (early != NULL) {
+        feed_chain(x, early);
+        evbuffer_free(early);
+    }
     count_bytes(r);
-    if (r->early_ended)
+    if (has_ended)
         exchange_request_end(x, r->has_early_trailers ? &r->early_trailers : NULL);
     headers_clear(&r->early_trailers);
-    if (r->stream != NULL && x->client_reading)
+    if (early != NULL && r->stream != NULL && x->client_reading)
         side_set_reading(r, true);
     mark(r);
 }
@@ -284,10 +286,9 @@ static void free_request(void *self)
 {
     struct request *r = self;
 
-    if (r->early != NULL) {
+    if (r->early != NULL)
         evbuffer_free(r->early);
-        headers_clear(&r->early_trailers);
-    }
+    headers_clear(&r->early_trailers);
     http_head_free(r->new_head);
     strbuf_clear(&r->user);
     mem_free(r);
@@ -330,7 +331,7 @@ static void settle(struct request *r)
     }
     if (r->exchange == NULL)
         return; /* over with it */
-    if (r->early != NULL && request_takes_body(r))
+    if (request_takes_body(r))
         client_h2_feed_early(r);
     if (r->is_closed && !is_whole(r->exchange)) {
         struct strbuf why = STRBUF_EMPTY;

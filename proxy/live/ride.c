@@ -80,16 +80,16 @@ static void settle_closed(struct ride *ride)
     struct exchange *x = ride->exchange;
     struct strbuf why = STRBUF_EMPTY;
 
-    strbuf_printf(&why, "the origin reset the stream: %s", h2_error_name(ride->code));
-    if (ride->was_refused) {
-        exchange_why_cut(x, ride->code);
-        exchange_origin_refused(x, strbuf_text(&why));
-    } else if (x->response == HALF_DONE && x->request == HALF_DONE) {
+    if (!ride->was_refused && x->response == HALF_DONE && x->request == HALF_DONE) {
         exchange_settle(x);
-    } else {
-        exchange_why_cut(x, ride->code);
-        exchange_origin_failed(x, 0, CUT_RESET, strbuf_text(&why));
+        return;
     }
+    strbuf_printf(&why, "the origin reset the stream: %s", h2_error_name(ride->code));
+    exchange_why_cut(x, ride->code);
+    if (ride->was_refused)
+        exchange_origin_refused(x, strbuf_text(&why));
+    else
+        exchange_origin_failed(x, 0, CUT_RESET, strbuf_text(&why));
     strbuf_clear(&why);
 }
 
