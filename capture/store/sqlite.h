@@ -18,6 +18,7 @@
 #define STORE_APPLICATION_ID 0x77656972 /* "weir" */
 #define STATEMENT_SLOTS      256        /* a power of two; about twice as many as there are statements */
 #define SEEN_SLOTS           1024       /* a power of two */
+#define SMALL_BODY_SLOTS     16384      /* the same */
 
 struct sweep;
 struct tls_marks;
@@ -45,6 +46,11 @@ struct store {
      * highest one again when its row is gone, and a reader may still ask for that. */
     int64_t highest_body;
     bool has_dropped_bodies;
+    /* Small bodies that this handle stored, by hash; a hint. Owned; NULL: none yet. */
+    struct small_body {
+        uint64_t hash;
+        int64_t body; /* 0: an empty slot */
+    } * small_bodies;
     int wal_pages, moved_pages; /* in the WAL after the last commit; how many when it was last moved out */
     struct checkpointer *aside; /* owned; NULL: the WAL is moved by who writes */
 };

@@ -1,10 +1,13 @@
-/* Bodies. A row with a hash is finished and may be shared; one with bytes and no hash is passing: a part of
- * a body that trickles in, waiting for the rest of its 256 KiB to become one shared row. */
+/* Bodies. A row with a hash is finished and may be shared: a large one with any in the store, a small one
+ * with those that this handle stored lately, for which there is a table in memory and no index on disk. One
+ * with bytes and no hash is passing: a part of a body that trickles in, waiting for the rest of its 256 KiB
+ * to become one shared row. */
 #include <string.h>
 #include <xxhash.h>
 
 #include "capture/store/sqlite.h"
 #include "capture/store/store_write.h"
+#include "proxy/base/mem.h"
 
 /* Rows that are compared before the bytes are simply stored once more: a stranger can make many bodies of one
  * hash, and must not make each cost more than the last. */
@@ -18,18 +21,53 @@ uint64_t store_hash(struct span bytes)
     return XXH3_64bits(bytes.ptr, bytes.len);
 }
 
-static bool find_same(struct store *store, struct span bytes, uint64_t hash, int64_t *out_body,
-                      struct err *err)
+/* The least that the index of hashes knows; it stands in the schema and in FIND as well. */
+#define INDEXED_BYTES 8192
+
+static bool find_indexed(struct store *store, struct span bytes, uint64_t hash, int64_t *out_body,
+                         struct err *err)
 {
-    static const char FIND[] = "SELECT id, bytes FROM body WHERE hash = ?";
+    static const char FIND[] = "SELECT id, bytes FROM body WHERE hash = ? AND size >= 8192";
     struct query query = query_begin(store, FIND);
 
-    *out_body = 0;
     query_int(&query, (int64_t)hash);
     for (int i = 0; i < MAX_CANDIDATES && *out_body == 0 && query_step(&query); i++)
         if (span_eq(query_column_bytes(&query, 1), bytes))
             *out_body = query_column_int(&query, 0);
     return query_end(&query, err);
+}
+
+static struct small_body *small_body_slot(struct store *store, uint64_t hash)
+{
+    if (store->small_bodies == NULL)
+        store->small_bodies = mem_array(struct small_body, SMALL_BODY_SLOTS);
+    return &store->small_bodies[hash & (SMALL_BODY_SLOTS - 1)];
+}
+
+/* The row may be gone, or be another body's by now: its bytes tell. */
+static bool find_recent(struct store *store, struct span bytes, uint64_t hash, int64_t *out_body,
+                        struct err *err)
+{
+    static const char LOOK[] = "SELECT bytes FROM body WHERE id = ? AND hash = ?";
+    const struct small_body *slot = small_body_slot(store, hash);
+    struct query query;
+
+    if (slot->body == 0 || slot->hash != hash)
+        return true;
+    query = query_begin(store, LOOK);
+    query_int(&query, slot->body);
+    query_int(&query, (int64_t)hash);
+    if (query_step(&query) && span_eq(query_column_bytes(&query, 0), bytes))
+        *out_body = slot->body;
+    return query_end(&query, err);
+}
+
+static bool find_same(struct store *store, struct span bytes, uint64_t hash, int64_t *out_body,
+                      struct err *err)
+{
+    *out_body = 0;
+    return bytes.len >= INDEXED_BYTES ? find_indexed(store, bytes, hash, out_body, err)
+                                      : find_recent(store, bytes, hash, out_body, err);
 }
 
 /* The number that the next body must have; 0: any that SQLite gives. */
@@ -79,8 +117,13 @@ bool store_add_body(struct store *store, struct span bytes, uint64_t hash, int64
 
     if (!find_same(store, bytes, hash, &body, err))
         return false;
-    if (body == 0)
-        return insert(store, bytes, &hash, out_body, err);
+    if (body == 0) {
+        if (!insert(store, bytes, &hash, out_body, err))
+            return false;
+        if (bytes.len < INDEXED_BYTES)
+            *small_body_slot(store, hash) = (struct small_body){ hash, *out_body };
+        return true;
+    }
     query = query_begin(store, SHARE);
     query_int(&query, body);
     if (!query_run(&query, err))

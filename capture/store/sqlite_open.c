@@ -331,6 +331,7 @@ void store_close(struct store *store)
     if (store->lock_fd >= 0)
         close(store->lock_fd);
     mem_free(store->tls_bases);
+    mem_free(store->small_bodies);
     mem_free(store->path);
     mem_free(store);
 }

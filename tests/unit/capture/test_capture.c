@@ -231,6 +231,29 @@ static void tick(struct world *world)
     recorder_tick(world->recorder);
 }
 
+/* Small ones only while the same weir remembers them: an index over them would cost more than they do. */
+static void only_large_bodies_are_shared_with_earlier_sessions(void **state)
+{
+    static char large[8192], small[8191];
+    struct world world = { 0 };
+
+    (void)state;
+    memset(large, 'l', sizeof large);
+    memset(small, 's', sizeof small);
+    for (int session = 0; session < 2; session++) {
+        start(&world, (struct capture_options){ 0 });
+        for (int i = 0; i < 3; i++) {
+            test_exchange(world.recorder, "a.test", "/large", span_make(large, sizeof large));
+            test_exchange(world.recorder, "a.test", "/small", span_make(small, sizeof small));
+        }
+        end(&world);
+    }
+    assert_int_equal(number(&world, "SELECT refs FROM body WHERE size = 8192"), 6);
+    assert_int_equal(number(&world, "SELECT count(*) FROM body WHERE size = 8191 AND refs = 3"), 2);
+    assert_int_equal(number(&world, "SELECT count(*) FROM body"), 3);
+    test_folder_remove(&world.folder);
+}
+
 static void a_trickling_body_becomes_shared_pieces(void **state)
 {
     struct world world = { 0 };
@@ -596,6 +619,7 @@ int main(void)
         cmocka_unit_test(what_is_told_is_what_a_reader_gets),
         cmocka_unit_test(a_summary_counts_what_passed),
         cmocka_unit_test(equal_bodies_are_stored_once),
+        cmocka_unit_test(only_large_bodies_are_shared_with_earlier_sessions),
         cmocka_unit_test(a_trickling_body_becomes_shared_pieces),
         cmocka_unit_test(limits_cut_what_is_kept_and_not_what_is_counted),
         cmocka_unit_test(what_the_filter_leaves_out_is_counted_and_gives_its_cookies),
