@@ -216,9 +216,9 @@ static void record_some(const char *path, int number)
         _exit(1);
     recorder = capture_recorder(capture, test_no_wake, NULL);
     for (int i = 0; i < EACH; i++) {
-        char body[32];
-        snprintf(body, sizeof body, "body %d", i); /* the same in both */
-        test_exchange(recorder, number == 0 ? "a.test" : "b.test", "/", span_of(body));
+        static char body[8192]; /* the same in both, and large enough to be shared by them */
+        snprintf(body, sizeof body, "body %d", i);
+        test_exchange(recorder, number == 0 ? "a.test" : "b.test", "/", span_make(body, sizeof body));
         if (i % 20 == 0)
             poll(NULL, 0, 5); /* so that both write many batches */
     }

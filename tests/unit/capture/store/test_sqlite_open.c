@@ -234,6 +234,10 @@ static void a_store_of_version_1_is_brought_up_to_date(void **state)
     store_close(open_writing(folder.store));
     assert_int_equal(test_count(folder.store, "PRAGMA user_version"), 4);
     assert_int_equal(test_count(folder.store, "SELECT count(*) FROM message"), 0);
+    /* INDEXED BY fails where the index can't be used: a large body would be looked for in all of them. */
+    assert_int_equal(test_count(folder.store, "SELECT count(*) FROM body INDEXED BY body_hash"
+                                              " WHERE hash = 1 AND size >= 8192"),
+                     0);
     test_each(folder.store, 1, see_old_exchange, &seen);
     assert_int_equal(seen, 1);
 }
