@@ -1,13 +1,16 @@
 #include "tests/support/fast_time.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
-static unsigned speed = 1;
+static atomic_uint speed = 1;
 static uint64_t real_start_ns, fast_start_ns;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* weir's threads ask, too */
 
 static uint64_t real_ns(void)
 {
@@ -17,16 +20,28 @@ static uint64_t real_ns(void)
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-static uint64_t fast_ns(void)
+static uint64_t fast_ns_locked(void)
 {
     return fast_start_ns + (real_ns() - real_start_ns) * speed;
 }
 
+static uint64_t fast_ns(void)
+{
+    uint64_t now_ns;
+
+    pthread_mutex_lock(&lock);
+    now_ns = fast_ns_locked();
+    pthread_mutex_unlock(&lock);
+    return now_ns;
+}
+
 void fast_time(unsigned factor)
 {
-    fast_start_ns = fast_ns();
+    pthread_mutex_lock(&lock);
+    fast_start_ns = fast_ns_locked();
     real_start_ns = real_ns();
     speed = factor;
+    pthread_mutex_unlock(&lock);
 }
 
 int clock_gettime(clockid_t id, struct timespec *out_now)
