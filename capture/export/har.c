@@ -174,28 +174,6 @@ static bool is_grpc(struct span type)
            !span_starts(type, SPAN("application/grpc-web-text"));
 }
 
-static int hex_value(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
-static void add_form_decoded(struct strbuf *out, struct span text)
-{
-    strbuf_reset(out);
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] == '%' && i + 2 < text.len && hex_value(text.ptr[i + 1]) >= 0 &&
-            hex_value(text.ptr[i + 2]) >= 0) {
-            strbuf_add_char(out, (char)(hex_value(text.ptr[i + 1]) << 4 | hex_value(text.ptr[i + 2])));
-            i += 2;
-        } else {
-            strbuf_add_char(out, text.ptr[i] == '+' ? ' ' : text.ptr[i]);
-        }
-    }
-}
-
 static void write_form_params(struct json_out *json, struct span body)
 {
     struct strbuf name = STRBUF_EMPTY, value = STRBUF_EMPTY;
@@ -204,8 +182,8 @@ static void write_form_params(struct json_out *json, struct span body)
     while (span_split(&body, '&', &pair)) {
         size_t equals = span_find(pair, '=');
 
-        add_form_decoded(&name, span_sub(pair, 0, equals));
-        add_form_decoded(&value, equals < pair.len ? span_from(pair, equals + 1) : SPAN_NONE);
+        text_form_decode(&name, span_sub(pair, 0, equals));
+        text_form_decode(&value, equals < pair.len ? span_from(pair, equals + 1) : SPAN_NONE);
         write_pair(json, strbuf_span(&name), strbuf_span(&value));
     }
     strbuf_clear(&name);

@@ -148,28 +148,6 @@ void openapi_values_see_file(struct openapi_values *values, struct span name, st
         value->file_type = mem_spandup(type);
 }
 
-static int hex_value(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
-static void add_decoded(struct strbuf *out, struct span text)
-{
-    strbuf_reset(out);
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] == '%' && i + 2 < text.len && hex_value(text.ptr[i + 1]) >= 0 &&
-            hex_value(text.ptr[i + 2]) >= 0) {
-            strbuf_add_char(out, (char)(hex_value(text.ptr[i + 1]) << 4 | hex_value(text.ptr[i + 2])));
-            i += 2;
-        } else {
-            strbuf_add_char(out, text.ptr[i] == '+' ? ' ' : text.ptr[i]);
-        }
-    }
-}
-
 void openapi_values_see_pairs(struct openapi_values *values, struct span pairs, struct span skipped)
 {
     struct strbuf name = STRBUF_EMPTY, value = STRBUF_EMPTY;
@@ -178,8 +156,8 @@ void openapi_values_see_pairs(struct openapi_values *values, struct span pairs, 
     while (span_split(&pairs, '&', &pair)) {
         size_t equals = span_find(pair, '=');
 
-        add_decoded(&name, span_sub(pair, 0, equals));
-        add_decoded(&value, equals < pair.len ? span_from(pair, equals + 1) : SPAN_NONE);
+        text_form_decode(&name, span_sub(pair, 0, equals));
+        text_form_decode(&value, equals < pair.len ? span_from(pair, equals + 1) : SPAN_NONE);
         if (skipped.len == 0 || !span_eq(strbuf_span(&name), skipped))
             openapi_values_see(values, strbuf_span(&name), false, strbuf_span(&value));
     }

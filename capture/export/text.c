@@ -115,3 +115,25 @@ bool text_parameter(struct span field, struct span name, struct strbuf *out_valu
     }
     return false;
 }
+
+static int hex_value(char c)
+{
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+}
+
+void text_form_decode(struct strbuf *out, struct span text)
+{
+    strbuf_reset(out);
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] == '%' && i + 2 < text.len && hex_value(text.ptr[i + 1]) >= 0 &&
+            hex_value(text.ptr[i + 2]) >= 0) {
+            strbuf_add_char(out, (char)(hex_value(text.ptr[i + 1]) << 4 | hex_value(text.ptr[i + 2])));
+            i += 2;
+        } else {
+            strbuf_add_char(out, text.ptr[i] == '+' ? ' ' : text.ptr[i]);
+        }
+    }
+}

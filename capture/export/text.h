@@ -30,4 +30,8 @@ void text_size(char out[TEXT_SIZE_BYTES], uint64_t bytes);
  * absent. */
 bool text_parameter(struct span field, struct span name, struct strbuf *out_value);
 
+/* In place of what is in out: a name or value of a form or query, decoded ('+' is a space; a '%' that begins
+ * no escape stands for itself). */
+void text_form_decode(struct strbuf *out, struct span text);
+
 #endif
