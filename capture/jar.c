@@ -4,10 +4,10 @@
 
 #include <arpa/inet.h>
 #include <stdlib.h>
-#include <uthash.h>
 
 #include "capture/suffix.h"
 #include "proxy/base/mem.h"
+#include "proxy/base/table.h"
 #include "proxy/http/url.h"
 
 struct entry {

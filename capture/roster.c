@@ -3,11 +3,11 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <uthash.h>
 
 #include "capture/session.h"
 #include "proxy/base/mem.h"
 #include "proxy/base/strbuf.h"
+#include "proxy/base/table.h"
 #include "proxy/base/utf8.h"
 
 /* Names with a number that are tried before the store is taken to be at fault. */

@@ -131,9 +131,11 @@ static bool read_pem_certs(const char *path, struct span pem, STACK_OF(X509) * *
     X509 *cert;
 
     if (certs == NULL)
-        abort();
-    while ((cert = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL)
-        sk_X509_push(certs, cert);
+        mem_die();
+    while ((cert = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
+        if (sk_X509_push(certs, cert) == 0)
+            mem_die();
+    }
     BIO_free(bio);
     code = ERR_peek_last_error();
     if (ERR_GET_LIB(code) != ERR_LIB_PEM || ERR_GET_REASON(code) != PEM_R_NO_START_LINE)

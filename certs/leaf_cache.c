@@ -6,10 +6,7 @@
 
 #include "proxy/base/clock.h"
 #include "proxy/base/mem.h"
-
-#define uthash_malloc(size)        mem_alloc(size)
-#define uthash_free(pointer, size) mem_free(pointer)
-#include <uthash.h>
+#include "proxy/base/table.h"
 
 #define RENEW_BEFORE_END_S (24 * 3600)
 

@@ -1,8 +1,7 @@
 #include "tools/sealed.h"
 
-#include <uthash.h>
-
 #include "proxy/base/mem.h"
+#include "proxy/base/table.h"
 #include "proxy/live/seal_text.h"
 #include "tools/text.h"
 

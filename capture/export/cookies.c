@@ -2,13 +2,13 @@
 #include "capture/export/cookies.h"
 
 #include <inttypes.h>
-#include <uthash.h>
 
 #include "capture/export/job.h"
 #include "capture/export/json_out.h"
 #include "capture/export/partition.h"
 #include "capture/export/text.h"
 #include "proxy/base/mem.h"
+#include "proxy/base/table.h"
 
 #define DAY_S 86400
 

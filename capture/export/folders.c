@@ -2,11 +2,11 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 #include "capture/export/text.h"
 #include "proxy/base/mem.h"
 #include "proxy/base/strbuf.h"
+#include "proxy/base/table.h"
 
 struct folder_row {
     char *key;

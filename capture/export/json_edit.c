@@ -1,9 +1,9 @@
 #include "capture/export/json_edit.h"
 
 #include <stdlib.h>
-#include <uthash.h>
 
 #include "proxy/base/mem.h"
+#include "proxy/base/table.h"
 
 /* Everything that comes into one container is one change, as is a replaced value. */
 struct change {

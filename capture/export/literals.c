@@ -1,8 +1,7 @@
 #include "capture/export/literals.h"
 
-#include <uthash.h>
-
 #include "proxy/base/mem.h"
+#include "proxy/base/table.h"
 
 /* Names that people and template engines write are short and few; a stranger's are not to fill our memory. */
 #define MAX_NAME_BYTES 256

@@ -1,8 +1,7 @@
 #include "capture/export/merge_bodies.h"
 
-#include <uthash.h>
-
 #include "proxy/base/mem.h"
+#include "proxy/base/table.h"
 
 struct body_row {
     const char *name;

@@ -1,10 +1,10 @@
 #include "capture/export/merge_hosts.h"
 
 #include <string.h>
-#include <uthash.h>
 
 #include "capture/export/naming.h"
 #include "proxy/base/mem.h"
+#include "proxy/base/table.h"
 #include "proxy/http/url.h"
 
 /* So many items that look the same show that a variable stands for a host, whatever its value: fewer may be

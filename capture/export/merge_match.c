@@ -1,9 +1,9 @@
 #include "capture/export/merge_match.h"
 
 #include <string.h>
-#include <uthash.h>
 
 #include "proxy/base/mem.h"
+#include "proxy/base/table.h"
 
 static void pair_up(struct merge_tree *made, size_t i, struct merge_tree *file, size_t k)
 {

@@ -3,10 +3,9 @@
 #ifndef WEIR_CAPTURE_EXPORT_MERGE_PARTS_H
 #define WEIR_CAPTURE_EXPORT_MERGE_PARTS_H
 
-#include <uthash.h>
-
 #include "capture/export/merge.h"
 #include "capture/export/merge_file.h"
+#include "proxy/base/table.h"
 
 /* A value of the environment; of those with one name the last counts, as for newman. */
 struct value_row {

@@ -10,13 +10,13 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <uthash.h>
 
 #include "capture/export/job.h"
 #include "capture/export/openapi_auth.h"
 #include "capture/export/openapi_values.h"
 #include "capture/export/schema.h"
 #include "capture/export/template.h"
+#include "proxy/base/table.h"
 
 #define OPENAPI_MAX_OPERATIONS 5000
 #define OPENAPI_MAX_NODES      200000 /* some 50 MiB */

@@ -1,8 +1,7 @@
 #include "capture/export/secret_names.h"
 
-#include <uthash.h>
-
 #include "proxy/base/mem.h"
+#include "proxy/base/table.h"
 
 struct word {
     char *text;

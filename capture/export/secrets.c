@@ -2,7 +2,6 @@
  * by its value, too, but is asked for where a leaf is judged again, never searched. */
 #include "capture/export/secrets.h"
 
-#include <uthash.h>
 #include <xxhash.h>
 
 #include "capture/export/content.h"
@@ -11,6 +10,7 @@
 #include "capture/export/naming.h"
 #include "capture/export/secret_patterns.h"
 #include "proxy/base/mem.h"
+#include "proxy/base/table.h"
 
 #define MAX_NAME_BYTES 64
 

@@ -6,12 +6,12 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <uthash.h>
 
 #include "capture/export/endpoints.h"
 #include "capture/export/folders.h"
 #include "capture/export/job.h"
 #include "capture/export/literals.h"
+#include "proxy/base/table.h"
 
 struct survey_origin {
     char *url;        /* "https://api.shop.test": the key, and the variable's value */

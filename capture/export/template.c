@@ -1,11 +1,10 @@
 #include "capture/export/template.h"
 
-#include <uthash.h>
-
 #include "capture/export/segment.h"
 #include "capture/export/singular.h"
 #include "capture/export/template_trie.h"
 #include "proxy/base/mem.h"
+#include "proxy/base/table.h"
 #include "proxy/http/url.h"
 
 /* A document with fewer paths looks like any other: {"ok":true}, {"data":[]}. */

@@ -4,7 +4,6 @@
 
 #include <assert.h>
 #include <brotli/encode.h>
-#include <stdlib.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -64,7 +63,7 @@ struct recoding *recoding_new(struct span coding)
                                 Z_DEFAULT_STRATEGY) == Z_OK;
     }
     if (!is_ready)
-        abort();
+        mem_die();
     return recoding;
 }
 
@@ -112,7 +111,7 @@ static void run_brotli(struct recoding *recoding, struct span bytes, BrotliEncod
         unsigned char *out = recoding->room;
         size_t room = ROOM_BYTES;
         if (!BrotliEncoderCompressStream(recoding->brotli, operation, &in_left, &in, &room, &out, NULL))
-            abort();
+            mem_die();
         give(recoding, ROOM_BYTES - room, sink, self);
     } while (in_left != 0 || BrotliEncoderHasMoreOutput(recoding->brotli));
 }
@@ -127,7 +126,7 @@ static void run_zstd(struct recoding *recoding, struct span bytes, ZSTD_EndDirec
         ZSTD_outBuffer out = { recoding->room, ROOM_BYTES, 0 };
         left = ZSTD_compressStream2(recoding->zstd, &out, &in, directive);
         if (ZSTD_isError(left))
-            abort();
+            mem_die();
         give(recoding, out.pos, sink, self);
     } while (directive == ZSTD_e_end ? left != 0 : in.pos != in.size);
 }

@@ -7,12 +7,12 @@
 #include "capture/store/sqlite_sweep.h"
 
 #include <string.h>
-#include <uthash.h>
 
 #include "capture/jar_follow.h"
 #include "capture/store/store_write.h"
 #include "proxy/base/clock.h"
 #include "proxy/base/mem.h"
+#include "proxy/base/table.h"
 
 /* Rows that are looked at before the clock is: a millisecond. */
 #define SLICE_ROWS 128

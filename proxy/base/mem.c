@@ -6,12 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+void mem_die(void)
+{
+    fputs("weir: out of memory\n", stderr);
+    abort();
+}
+
 static void *checked(void *pointer)
 {
-    if (pointer == NULL) {
-        fputs("weir: out of memory\n", stderr);
-        abort();
-    }
+    if (pointer == NULL)
+        mem_die();
     return pointer;
 }
 

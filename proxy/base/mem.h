@@ -24,6 +24,9 @@ char *mem_printf(const char *format, ...)
     __attribute__((format(printf, 1, 2), returns_nonnull, warn_unused_result));
 void mem_free(void *pointer); /* NULL is fine */
 
+/* Says that memory is out, and aborts: for what a library could not allocate. */
+_Noreturn void mem_die(void);
+
 /* For a program that runs long: what is freed stays with the process, up to 16 MiB a thread, for what is
  * allocated next. Once, before there are threads. */
 void mem_keep_freed(void);

@@ -3,8 +3,8 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 
+#include "proxy/base/mem.h"
 #include "proxy/base/strbuf.h"
 
 #define CRLF SPAN("\r\n")
@@ -22,7 +22,7 @@ static struct region region_begin(struct evbuffer *out, size_t len)
 
     /* Fails for want of memory only, which ends weir everywhere else, too. */
     if (evbuffer_reserve_space(out, (ev_ssize_t)len, &region.space, 1) != 1)
-        abort();
+        mem_die();
     region.space.iov_len = len;
     region.at = region.space.iov_base;
     return region;
@@ -39,7 +39,7 @@ static void region_end(struct region *region)
 {
     assert(region->at == (char *)region->space.iov_base + region->space.iov_len);
     if (evbuffer_commit_space(region->out, &region->space, 1) != 0)
-        abort();
+        mem_die();
 }
 
 /* The fields that go out and stand together in the block from field *i on, with their line endings; *i is
@@ -311,7 +311,7 @@ void h1_write_body(struct h1_writer *writer, struct evbuffer *out, struct span b
         return;
     if (writer->kind != BODY_CHUNKED) {
         if (evbuffer_add(out, bytes.ptr, bytes.len) != 0)
-            abort();
+            mem_die();
     } else if (writer->has_told_chunks) {
         write_told(writer, out, bytes);
     } else {

@@ -3,8 +3,6 @@
  * it is, nghttp2 is not asked any more, and every stream ends: nothing of nghttp2's can then refer to one. */
 #include "proxy/http/h2.h"
 
-#include <stdlib.h>
-
 #include "proxy/base/mem.h"
 #include "proxy/http/h2_inner.h"
 
@@ -54,7 +52,7 @@ const char *h2_error_name(uint32_t code)
 static void must(int result)
 {
     if (result != 0)
-        abort();
+        mem_die();
 }
 
 struct h2_stream *h2_stream_new(struct h2 *h2)
@@ -233,7 +231,7 @@ struct h2 *h2_new(enum h2_role role, const struct h2_options *options, const str
     LIST_INIT(&h2->streams);
     h2->early = evbuffer_new();
     if (h2->early == NULL)
-        abort();
+        mem_die();
     make_session(h2, options->assumed_streams);
     set_order(h2, options->profile);
     if (options->profile == NULL || !queue_profile(h2, options->profile))
@@ -276,7 +274,7 @@ static void make_frames(struct h2 *h2, struct evbuffer *out, size_t limit)
         } else if (len == 0) { /* nothing more, or on_send_data has reached the limit */
             break;
         } else if (evbuffer_add(out, bytes, (size_t)len) != 0) {
-            abort();
+            mem_die();
         }
     }
     h2->out = NULL;
@@ -289,7 +287,7 @@ static void break_off(struct h2 *h2, int result)
     if (result == NGHTTP2_ERR_BAD_CLIENT_MAGIC)
         h2_break(h2, H2_PROTOCOL_ERROR, ERR_PROTO, "not the preface of HTTP/2");
     else if (result == NGHTTP2_ERR_NOMEM)
-        abort();
+        mem_die();
     else /* what it counts by itself; a callback's reason is there already */
         h2_break(h2, H2_ENHANCE_YOUR_CALM, ERR_LIMIT, nghttp2_strerror(result));
     must(nghttp2_session_terminate_session(h2->session, h2->over_code));
@@ -331,7 +329,7 @@ bool h2_write(struct h2 *h2, struct evbuffer *out, size_t limit)
     if (before >= limit)
         return false;
     if (evbuffer_add_buffer(out, h2->early) != 0)
-        abort();
+        mem_die();
     if (!h2->is_over && h2->has_resets_due)
         reset_due(h2);
     if (!h2->is_over)

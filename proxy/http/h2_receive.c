@@ -3,7 +3,6 @@
  *
  * The hard part: a header section that is refused must still be read to its end, for the compression state is
  * the connection's. So the stream alone is reset, and nghttp2 is told to call no more about it. */
-#include <stdlib.h>
 
 #include "proxy/base/mem.h"
 #include "proxy/http/h2_inner.h"
@@ -14,7 +13,7 @@ void h2_consume_connection(struct h2 *h2, size_t count)
     if (h2->held_bytes >= H2_BUFFERED_BYTES || h2->held_connection_bytes == 0 || h2->is_over)
         return;
     if (nghttp2_session_consume_connection(h2->session, h2->held_connection_bytes) != 0)
-        abort();
+        mem_die();
     h2->held_connection_bytes = 0;
 }
 
@@ -33,7 +32,7 @@ static void release_held(struct h2_stream *stream)
     h2_forget_held(stream);
     /* It is no error of a stream that is closed and has no window any more. */
     if (count != 0 && nghttp2_session_consume_stream(stream->h2->session, stream->id, count) != 0)
-        abort();
+        mem_die();
 }
 
 void h2_set_reading(struct h2_stream *stream, bool is_on)
@@ -97,7 +96,7 @@ static struct h2_stream *open_stream(struct h2 *h2, int32_t id)
     stream->id = id;
     stream->wire_bytes = h2->frame_bytes;
     if (nghttp2_session_set_stream_user_data(h2->session, id, stream) != 0)
-        abort();
+        mem_die();
     /* In turns, whatever the client says: the origin has its priorities from the request's fields. */
     (void)nghttp2_session_change_extpri_stream_priority(h2->session, id, &even, 1);
     if (!h2->has_seen_request)

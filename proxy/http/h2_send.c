@@ -4,7 +4,6 @@
  * The hard part: nghttp2 must never be left with a frame half sent, or control frames would wait behind a
  * body. So on_send_data always takes the whole frame, and pauses after it when there is enough. */
 #include <assert.h>
-#include <stdlib.h>
 
 #include "proxy/base/mem.h"
 #include "proxy/http/h2_inner.h"
@@ -206,7 +205,7 @@ static int on_send_data(nghttp2_session *session, nghttp2_frame *frame, const ui
     (void)frame; /* without padding: we never ask for any */
     if (evbuffer_add(h2->out, frame_head, H2_FRAME_HEAD_BYTES) != 0 ||
         (len != 0 && evbuffer_remove_buffer(stream->body, h2->out, len) != (int)len))
-        abort();
+        mem_die();
     tell_drained(stream);
     return evbuffer_get_length(h2->out) >= h2->out_limit ? NGHTTP2_ERR_PAUSE : 0;
 }
@@ -281,7 +280,7 @@ struct h2_stream *h2_request(struct h2 *h2, void *stream_self, const struct http
     stream->id = nghttp2_submit_request(h2->session, NULL, h2->fields.items, h2->fields.count,
                                         has_body ? &provider : NULL, stream);
     if (stream->id < 0)
-        abort();
+        mem_die();
     return stream;
 }
 
@@ -307,7 +306,7 @@ void h2_send_response(struct h2_stream *stream, const struct http_head *head, st
                                          stream->is_complete ? NULL : &provider);
     }
     if (result != 0)
-        abort();
+        mem_die();
 }
 
 /* There is more for nghttp2 to ask for. */
@@ -327,7 +326,7 @@ void h2_send_body(struct h2_stream *stream, struct span bytes)
     if (stream->body == NULL)
         stream->body = evbuffer_new();
     if (stream->body == NULL || evbuffer_add(stream->body, bytes.ptr, bytes.len) != 0)
-        abort();
+        mem_die();
     if (evbuffer_get_length(stream->body) > DRAINED_BYTES)
         stream->was_full = true;
     resume(stream);

@@ -3,9 +3,9 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <uthash.h>
 
 #include "proxy/base/mem.h"
+#include "proxy/base/table.h"
 
 /* A household, an office: more than will ever use one capture, and half a megabyte at most. */
 #define MAX_DEVICES 4096

@@ -1,8 +1,7 @@
 #include "proxy/live/pool.h"
 
-#include <uthash.h>
-
 #include "proxy/base/mem.h"
+#include "proxy/base/table.h"
 
 /* Idle connections to one origin: browsers open six, test suites a few hundred at once. */
 #define MAX_IDLE_A_KEY 1024

@@ -6,9 +6,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include <uthash.h>
-
 #include "proxy/base/mem.h"
+#include "proxy/base/table.h"
 
 struct host {
     UT_hash_handle hh;

@@ -11,9 +11,8 @@
 #include <string.h>
 #include <sys/queue.h>
 
-#include <uthash.h>
-
 #include "proxy/base/mem.h"
+#include "proxy/base/table.h"
 #include "proxy/net/dns.h"
 #include "proxy/net/hosts.h"
 #include "proxy/net/loop.h"

@@ -6,7 +6,6 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <event2/buffer.h>
@@ -202,12 +201,11 @@ static struct tls *new_tls(SSL_CTX *ctx, struct evbuffer *out, const struct tls_
     BIO *bio = tls_bio_new(&tls->wire);
 
     tls->ssl = SSL_new(ctx);
-    if (tls->ssl == NULL)
-        abort();
+    if (tls->ssl == NULL || SSL_set_app_data(tls->ssl, tls) != 1)
+        mem_die();
     tls->wire.out = out;
     tls->events = events;
     tls->self = self;
-    SSL_set_app_data(tls->ssl, tls);
     SSL_set_bio(tls->ssl, bio, bio);
     return tls;
 }

@@ -1,10 +1,11 @@
 #include "proxy/tls/tls_bio.h"
 
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <event2/buffer.h>
+
+#include "proxy/base/mem.h"
 
 static pthread_once_t method_once = PTHREAD_ONCE_INIT;
 static BIO_METHOD *method; /* one for all connections, never freed */
@@ -53,7 +54,7 @@ static void make_method(void)
 {
     method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "weir stream");
     if (method == NULL)
-        abort();
+        mem_die();
     BIO_meth_set_read_ex(method, read_wire);
     BIO_meth_set_write_ex(method, write_wire);
     BIO_meth_set_ctrl(method, control);
@@ -67,7 +68,7 @@ BIO *tls_bio_new(struct tls_wire *wire)
     pthread_once(&method_once, make_method);
     bio = BIO_new(method);
     if (bio == NULL)
-        abort();
+        mem_die();
     BIO_set_data(bio, wire);
     return bio;
 }

@@ -71,6 +71,7 @@ void tls_keylog_attach(struct tls_keylog *keylog, SSL_CTX *ctx)
 {
     if (keylog == NULL)
         return;
-    SSL_CTX_set_app_data(ctx, keylog);
+    if (SSL_CTX_set_app_data(ctx, keylog) != 1)
+        mem_die();
     SSL_CTX_set_keylog_callback(ctx, write_line);
 }

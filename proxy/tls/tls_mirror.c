@@ -10,11 +10,9 @@
 #include <sys/queue.h>
 
 /* weir's allocation can't fail, so a hash table can't either. */
-#define uthash_malloc(size)        mem_alloc(size)
-#define uthash_free(pointer, size) mem_free(pointer)
-#include <uthash.h>
 
 #include "proxy/base/mem.h"
+#include "proxy/base/table.h"
 #include "proxy/tls/tls_inner.h"
 #include "proxy/tls/tls_offer.h"
 

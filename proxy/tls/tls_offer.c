@@ -2,11 +2,12 @@
  * so that whatever a newer one knows is mirrored as well; of signature algorithms it tells none. */
 #include "proxy/tls/tls_offer.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include <openssl/ct.h>
 #include <openssl/err.h>
+
+#include "proxy/base/mem.h"
 
 /* The known ones, each once: OpenSSL refuses a list that repeats itself. More than it knows of anything. */
 #define MOST_NAMED 128
@@ -273,7 +274,7 @@ bool tls_offer_set(SSL_CTX *ctx, const struct hello *hello)
     bool ok;
 
     if (ssl == NULL)
-        abort();
+        mem_die();
     ok = set_suites_and_versions(ctx, ssl, hello);
     if (ok) {
         set_groups(ctx, ssl, hello->groups);

@@ -1,11 +1,12 @@
 /* Two ClientHellos are compared list by list: what only one has, then whether the rest stands in one order.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include <openssl/err.h>
 
 #include "proxy/tls/tls_offer.h"
+
+#include "proxy/base/mem.h"
 
 #define RECORD_HEAD_BYTES 5
 /* A list of differences longer than this says the same. */
@@ -300,7 +301,7 @@ bool tls_offer_compare(SSL_CTX *ctx, const struct hello *hello, struct strbuf *j
     bool ok;
 
     if (ssl == NULL || in == NULL || out == NULL)
-        abort();
+        mem_die();
     SSL_set_bio(ssl, in, out);
     SSL_connect(ssl); /* gets no answer, but has its say */
     len = BIO_get_mem_data(out, &record);

@@ -1,7 +1,6 @@
 #include "proxy/tls/tls_policy.h"
 
 #include <stdatomic.h>
-#include <stdlib.h>
 
 #include "proxy/base/mem.h"
 #include "proxy/tls/tls_inner.h"
@@ -16,7 +15,7 @@ static SSL_CTX *new_ctx(const SSL_METHOD *method)
     SSL_CTX *ctx = SSL_CTX_new(method);
 
     if (ctx == NULL)
-        abort();
+        mem_die();
     SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
     /* Most connections are idle most of the time: their 34 KiB of buffers go back. */
     SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
@@ -28,7 +27,7 @@ static STACK_OF(X509) * chain_of(X509 *cert)
     STACK_OF(X509) *chain = sk_X509_new_null();
 
     if (chain == NULL || X509_add_cert(chain, cert, X509_ADD_FLAG_UP_REF) != 1)
-        abort();
+        mem_die();
     return chain;
 }
 
@@ -42,7 +41,7 @@ struct tls_server *tls_server_new(const struct ca *ca, struct tls_keylog *keylog
     /* Clients are as old as they are, and it is their own machine on which we listen. */
     if (server->sha256 == NULL || SSL_CTX_set_cipher_list(server->ctx, "DEFAULT@SECLEVEL=0") != 1 ||
         SSL_CTX_set_min_proto_version(server->ctx, TLS1_VERSION) != 1)
-        abort();
+        mem_die();
     /* A client that trusts a root has it. A CA that another one has signed is no root, and goes along. */
     if (X509_NAME_cmp(X509_get_subject_name(ca_x509(ca)), X509_get_issuer_name(ca_x509(ca))) != 0)
         server->chain = chain_of(ca_x509(ca));

@@ -4,11 +4,9 @@
 #include <sys/queue.h>
 
 /* weir's allocation can't fail, so a hash table can't either. */
-#define uthash_malloc(size)        mem_alloc(size)
-#define uthash_free(pointer, size) mem_free(pointer)
-#include <uthash.h>
 
 #include "proxy/base/mem.h"
+#include "proxy/base/table.h"
 
 /* A session holds the origin's chain, some 15 KiB, which the tickets of one handshake share: 2 MiB a worker,
  * at worst 8. */

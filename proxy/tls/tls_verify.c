@@ -5,7 +5,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -106,7 +105,7 @@ bool tls_roots_new(const char *upstream_ca, struct tls_roots **out_roots, struct
     pthread_condattr_destroy(&attr);
     roots->store = X509_STORE_new();
     if (roots->store == NULL)
-        abort();
+        mem_die();
     if (upstream_ca != NULL && !add_file(roots->store, upstream_ca, err)) {
         tls_roots_free(roots);
         return false;

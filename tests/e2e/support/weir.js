@@ -75,7 +75,8 @@ class Weir {
     this.child = spawn(program, ['capture', ...listen, '--store', this.store, '--ca-dir', this.caDir, ...args, ...command],
       { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
     this.pid = this.child.pid;
-    this.exited = once(this.child, 'exit').then(([code, signal]) => (this.exit = { code, signal }));
+    // A command of ours may outlive weir and hold its stderr open; else all that it said is there at the end.
+    this.exited = once(this.child, command.length === 0 ? 'close' : 'exit').then(([code, signal]) => (this.exit = { code, signal }));
     this.child.stderr.on('data', (d) => { this.stderr += d; });
     const ready = new Promise((resolve, reject) => {
       this.child.stdout.on('data', (d) => {
