@@ -27,9 +27,10 @@ struct store {
     char *path; /* owned; with symbolic links followed, so that all find the same STORE.lock */
     enum store_mode mode;
     sqlite3 *db;
-    struct {
+    struct statement {
         const char *sql;
-        sqlite3_stmt *statement;
+        sqlite3_stmt *prepared;
+        struct bound *bound; /* owned; what each '?' is bound to since the last time */
     } statements[STATEMENT_SLOTS];
     int lock_fd; /* -1: not open yet */
     /* Handshakes by id and hosts by hash that are surely in the store; forgotten after a rollback. */
@@ -65,6 +66,7 @@ bool sqlite_int(struct store *store, const char *sql, int64_t *out_value, struct
 struct query {
     struct store *store;
     sqlite3_stmt *statement; /* NULL: it could not be prepared; the error comes when it is stepped */
+    struct bound *before;    /* of the statement; NULL: not remembered */
     int bound;
 };
 struct query query_begin(struct store *store, const char *sql);

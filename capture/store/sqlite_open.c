@@ -125,8 +125,10 @@ static bool open_handle(struct store *store, struct err *err)
 
 static void forget_statements(struct store *store)
 {
-    for (size_t i = 0; i < STATEMENT_SLOTS; i++)
-        sqlite3_finalize(store->statements[i].statement);
+    for (size_t i = 0; i < STATEMENT_SLOTS; i++) {
+        sqlite3_finalize(store->statements[i].prepared);
+        mem_free(store->statements[i].bound);
+    }
     memset(store->statements, 0, sizeof store->statements);
 }
 

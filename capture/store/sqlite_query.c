@@ -1,5 +1,6 @@
 #include "capture/filter.h"
 #include "capture/store/sqlite.h"
+#include "proxy/base/mem.h"
 
 bool sqlite_fail(const struct store *store, struct err *err)
 {
@@ -35,50 +36,89 @@ bool sqlite_exec(struct store *store, const char *sql, struct err *err)
     return sqlite3_exec(store->db, sql, NULL, NULL, NULL) == SQLITE_OK || sqlite_fail(store, err);
 }
 
-static sqlite3_stmt *prepare(struct store *store, const char *sql)
+/* A binding outlives the query, and most numbers of a row are those of the row before it: one that is there
+ * already is not made again, which is much dearer than looking. */
+struct bound {
+    enum { BOUND_NULL, BOUND_INT, BOUND_BYTES } kind; /* NULL is what a new statement has */
+    int64_t value;                                    /* of BOUND_INT */
+};
+
+static const struct statement *prepare(struct store *store, const char *sql)
 {
     size_t slot = ((uintptr_t)sql >> 3) * UINT64_C(0x9e3779b97f4a7c15) >> 32;
+    struct statement *statement;
 
     for (;; slot++) {
-        slot &= STATEMENT_SLOTS - 1;
-        if (store->statements[slot].sql == sql)
-            return store->statements[slot].statement;
-        if (store->statements[slot].sql == NULL)
+        statement = &store->statements[slot & (STATEMENT_SLOTS - 1)];
+        if (statement->sql == sql)
+            return statement;
+        if (statement->sql == NULL)
             break;
     }
-    if (sqlite3_prepare_v3(store->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &store->statements[slot].statement,
-                           NULL) != SQLITE_OK)
-        return NULL;
-    store->statements[slot].sql = sql;
-    return store->statements[slot].statement;
+    if (sqlite3_prepare_v3(store->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement->prepared, NULL) !=
+        SQLITE_OK)
+        return statement;
+    statement->sql = sql;
+    statement->bound = mem_array(struct bound, (size_t)sqlite3_bind_parameter_count(statement->prepared) + 1);
+    return statement;
 }
 
 struct query query_begin(struct store *store, const char *sql)
 {
-    return (struct query){ store, prepare(store, sql), 0 };
+    const struct statement *statement = prepare(store, sql);
+
+    return (struct query){ store, statement->prepared, statement->bound, 0 };
+}
+
+/* Whether the next '?' is bound to that already; notes that it is from now on. */
+static bool is_bound(struct query *query, struct bound to)
+{
+    struct bound *before = query->before;
+
+    query->bound++;
+    if (before == NULL)
+        return false;
+    before += query->bound;
+    if (before->kind == to.kind && before->value == to.value && to.kind != BOUND_BYTES)
+        return true;
+    *before = to;
+    return false;
 }
 
 void query_int(struct query *query, int64_t value)
 {
-    sqlite3_bind_int64(query->statement, ++query->bound, value);
+    if (!is_bound(query, (struct bound){ BOUND_INT, value }))
+        sqlite3_bind_int64(query->statement, query->bound, value);
+}
+
+static void bind_null(struct query *query)
+{
+    if (!is_bound(query, (struct bound){ BOUND_NULL, 0 }))
+        sqlite3_bind_null(query->statement, query->bound);
 }
 
 void query_int_or_null(struct query *query, int64_t value, int64_t null)
 {
     if (value == null)
-        sqlite3_bind_null(query->statement, ++query->bound);
+        bind_null(query);
     else
-        sqlite3_bind_int64(query->statement, ++query->bound, value);
+        query_int(query, value);
 }
 
 void query_text(struct query *query, struct span text)
 {
-    sqlite3_bind_text(query->statement, ++query->bound, text.ptr, (int)text.len, SQLITE_STATIC);
+    if (text.ptr == NULL)
+        bind_null(query);
+    else if (!is_bound(query, (struct bound){ BOUND_BYTES, 0 }))
+        sqlite3_bind_text(query->statement, query->bound, text.ptr, (int)text.len, SQLITE_STATIC);
 }
 
 void query_bytes(struct query *query, struct span bytes)
 {
-    sqlite3_bind_blob(query->statement, ++query->bound, bytes.ptr, (int)bytes.len, SQLITE_STATIC);
+    if (bytes.ptr == NULL)
+        bind_null(query);
+    else if (!is_bound(query, (struct bound){ BOUND_BYTES, 0 }))
+        sqlite3_bind_blob(query->statement, query->bound, bytes.ptr, (int)bytes.len, SQLITE_STATIC);
 }
 
 bool query_step(struct query *query)

@@ -194,7 +194,7 @@ static bool find_end(struct store_cursor *cursor, int64_t *out_id, struct err *e
 
 static bool read_window(struct store_cursor *cursor, int64_t last_id, struct err *err)
 {
-    struct query query = { cursor->store, cursor->statement, 0 };
+    struct query query = { .store = cursor->store, .statement = cursor->statement };
     size_t bytes = 0;
     bool is_full = false;
 
