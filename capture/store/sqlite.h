@@ -19,6 +19,7 @@
 #define STATEMENT_SLOTS      256        /* a power of two; about twice as many as there are statements */
 #define SEEN_SLOTS           1024       /* a power of two */
 #define SMALL_BODY_SLOTS     16384      /* the same */
+#define SHARE_SLOTS          256        /* the same */
 
 struct sweep;
 struct tls_marks;
@@ -52,6 +53,15 @@ struct store {
         uint64_t hash;
         int64_t body; /* 0: an empty slot */
     } * small_bodies;
+    /* Bodies of this batch that came again, by hash, with uses that their rows do not know of yet. */
+    struct share {
+        int64_t body; /* 0: an empty slot */
+        uint64_t hash;
+        int64_t uses;
+        char *bytes; /* owned: a copy */
+        size_t len;
+    } shares[SHARE_SLOTS];
+    size_t share_count, share_bytes;
     int wal_pages, moved_pages; /* in the WAL after the last commit; how many when it was last moved out */
     struct checkpointer *aside; /* owned; NULL: the WAL is moved by who writes */
 };
@@ -117,6 +127,10 @@ bool sqlite_seal_tail(struct store *store, int64_t body, struct err *err);
 /* Inside a batch: takes a bit off the end of a list that goes away. *out_more false: there was nothing left;
  * so also of a body that is no list. */
 bool sqlite_trim_body(struct store *store, int64_t body, bool *out_more, struct err *err);
+/* Writes the uses of bodies that were only counted so far: before a batch ends, and before anybody asks how
+ * many a body has. sqlite_forget_shares: the batch was undone. */
+bool sqlite_settle_shares(struct store *store, struct err *err);
+void sqlite_forget_shares(struct store *store);
 /* A body's row was taken out by somebody else's statement than those of sqlite_body.c. */
 void sqlite_note_dropped_body(struct store *store, int64_t body);
 /* Inside a batch: takes messages off an exchange that goes away, at most most of them (-1: all). *out_more

@@ -16,6 +16,9 @@
 /* Taken off a list at once when it is too long for one batch: 4 MiB. */
 #define TRIM_PIECES 16
 
+/* Copies of bodies that came again, of all together: as much as a batch has. */
+#define MOST_SHARE_BYTES ((size_t)4 * 1024 * 1024)
+
 uint64_t store_hash(struct span bytes)
 {
     return XXH3_64bits(bytes.ptr, bytes.len);
@@ -109,12 +112,88 @@ static bool insert(struct store *store, struct span bytes, const uint64_t *hash,
     return true;
 }
 
+/* --- what comes again ---------------------------------------------------------------------------------- */
+
+/* A body that came twice in a batch often comes a hundred times. Only this batch can take its row out, so the
+ * bytes that were found there tell as well as the row, and its uses are written once. */
+
+static struct share *share_slot(struct store *store, uint64_t hash)
+{
+    return &store->shares[hash & (SHARE_SLOTS - 1)];
+}
+
+static void forget_share(struct store *store, struct share *share)
+{
+    store->share_count--;
+    store->share_bytes -= share->len;
+    mem_free(share->bytes);
+    *share = (struct share){ .body = 0 };
+}
+
+static bool add_uses(struct store *store, int64_t body, int64_t uses, struct err *err)
+{
+    static const char ADD_USES[] = "UPDATE body SET refs = refs + ? WHERE id = ?";
+    struct query query = query_begin(store, ADD_USES);
+
+    query_int(&query, uses);
+    query_int(&query, body);
+    return query_run(&query, err);
+}
+
+static bool settle_share(struct store *store, struct share *share, struct err *err)
+{
+    if (share->body == 0)
+        return true;
+    if (!add_uses(store, share->body, share->uses, err))
+        return false;
+    forget_share(store, share);
+    return true;
+}
+
+bool sqlite_settle_shares(struct store *store, struct err *err)
+{
+    for (size_t i = 0; i < SHARE_SLOTS && store->share_count != 0; i++)
+        if (!settle_share(store, &store->shares[i], err))
+            return false;
+    return true;
+}
+
+void sqlite_forget_shares(struct store *store)
+{
+    for (size_t i = 0; i < SHARE_SLOTS && store->share_count != 0; i++)
+        if (store->shares[i].body != 0)
+            forget_share(store, &store->shares[i]);
+}
+
+/* One more use of a body whose row was just found. */
+static bool use_again(struct store *store, int64_t body, struct span bytes, uint64_t hash, struct err *err)
+{
+    struct share *share = share_slot(store, hash);
+
+    if (!settle_share(store, share, err))
+        return false;
+    if (store->share_bytes + bytes.len > MOST_SHARE_BYTES)
+        return add_uses(store, body, 1, err);
+    *share = (struct share){
+        .body = body, .hash = hash, .uses = 1, .bytes = mem_dup(bytes.ptr, bytes.len), .len = bytes.len
+    };
+    store->share_count++;
+    store->share_bytes += bytes.len;
+    return true;
+}
+
+/* ------------------------------------------------------------------------------------------------------- */
+
 bool store_add_body(struct store *store, struct span bytes, uint64_t hash, int64_t *out_body, struct err *err)
 {
-    static const char SHARE[] = "UPDATE body SET refs = refs + 1 WHERE id = ?";
-    struct query query;
+    struct share *shared = share_slot(store, hash);
     int64_t body;
 
+    if (shared->body != 0 && shared->hash == hash && span_eq(span_make(shared->bytes, shared->len), bytes)) {
+        shared->uses++;
+        *out_body = shared->body;
+        return true;
+    }
     if (!find_same(store, bytes, hash, &body, err))
         return false;
     if (body == 0) {
@@ -124,9 +203,7 @@ bool store_add_body(struct store *store, struct span bytes, uint64_t hash, int64
             *small_body_slot(store, hash) = (struct small_body){ hash, *out_body };
         return true;
     }
-    query = query_begin(store, SHARE);
-    query_int(&query, body);
-    if (!query_run(&query, err))
+    if (!use_again(store, body, bytes, hash, err))
         return false;
     *out_body = body;
     return true;
@@ -240,6 +317,8 @@ static bool release(struct store *store, int64_t body, int64_t *out_refs, bool *
     struct query query = query_begin(store, RELEASE);
 
     *out_refs = -1;
+    if (!sqlite_settle_shares(store, err))
+        return false;
     query_int(&query, body);
     while (query_step(&query)) {
         *out_refs = query_column_int(&query, 0);
@@ -279,6 +358,8 @@ static bool drop_pieces(struct store *store, int64_t list, int64_t count, bool *
         " (SELECT offset FROM body_piece WHERE body = ?1 ORDER BY offset DESC LIMIT ?2)";
     const char *const all[] = { RELEASE_PIECES, DROP_UNUSED, UNLINK_LAST };
 
+    if (!sqlite_settle_shares(store, err))
+        return false;
     store->has_dropped_bodies = true;
     for (int i = 0; i < 3; i++) {
         struct query query = query_begin(store, all[i]);

@@ -339,6 +339,7 @@ void store_close(struct store *store)
         return;
     checkpointer_free(store->aside);
     forget_statements(store);
+    sqlite_forget_shares(store);
     sqlite3_close(store->db);
     if (store->lock_fd >= 0)
         close(store->lock_fd);
@@ -367,8 +368,11 @@ bool store_begin(struct store *store, struct err *err)
 
 bool store_commit(struct store *store, struct err *err)
 {
-    struct query query = query_begin(store, "COMMIT");
+    struct query query;
 
+    if (!sqlite_settle_shares(store, err))
+        return false;
+    query = query_begin(store, "COMMIT");
     return query_run(&query, err);
 }
 
@@ -376,6 +380,7 @@ void store_rollback(struct store *store)
 {
     memset(store->tls_seen, 0, sizeof store->tls_seen);
     memset(store->hosts_seen, 0, sizeof store->hosts_seen);
+    sqlite_forget_shares(store);
     store->has_dropped_bodies = true; /* those of the batch */
     if (!sqlite3_get_autocommit(store->db))
         sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);

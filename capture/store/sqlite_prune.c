@@ -342,6 +342,8 @@ static bool take_body(struct store *store, int64_t body, struct err *err)
     static const char TAKE[] = "DELETE FROM body WHERE id = ? AND refs = 1 AND bytes IS NOT NULL";
     struct query query = query_begin(store, TAKE);
 
+    if (!sqlite_settle_shares(store, err))
+        return false;
     query_int(&query, body);
     if (!query_run(&query, err))
         return false;
