@@ -4,6 +4,7 @@
 
 #include "capture/record.h"
 #include "proxy/base/mem.h"
+#include "proxy/base/plain.h"
 #include "proxy/http/headers.h"
 
 /* Most heads with what is around them, so that the block is allocated once. */
@@ -114,47 +115,6 @@ struct span piece_text(const struct exchange_piece *piece, struct piece_text tex
                                      : span_make(strbuf_text(&piece->text) + text.offset, text.len);
 }
 
-/* Whether a byte stands for itself in a JSON string of the store's text: ASCII but quote, backslash,
- * controls. */
-static bool is_plain(unsigned char c)
-{
-    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
-}
-
-static uint64_t eight_times(unsigned char byte)
-{
-    return UINT64_C(0x0101010101010101) * byte;
-}
-
-/* Not 0: one of the eight bytes is below least, which is at most 0x80. */
-static uint64_t any_below(uint64_t word, unsigned char least)
-{
-    return (word - eight_times(least)) & ~word & eight_times(0x80);
-}
-
-/* is_plain of eight bytes. */
-static bool are_plain(const char *bytes)
-{
-    uint64_t word;
-
-    memcpy(&word, bytes, sizeof word);
-    return ((word & eight_times(0x80)) | any_below(word, 0x20) | any_below(word ^ eight_times('"'), 1) |
-            any_below(word ^ eight_times('\\'), 1)) == 0;
-}
-
-static size_t plain_prefix(struct span bytes)
-{
-    size_t plain = 0;
-
-    while (plain + 8 <= bytes.len && are_plain(bytes.ptr + plain))
-        plain += 8;
-    if (bytes.len >= 8 && plain + 8 > bytes.len && are_plain(bytes.ptr + bytes.len - 8))
-        return bytes.len;
-    while (plain < bytes.len && is_plain((unsigned char)bytes.ptr[plain]))
-        plain++;
-    return plain;
-}
-
 static void add_json_string(struct strbuf *out, struct span bytes)
 {
     strbuf_add_char(out, '"');
@@ -183,20 +143,16 @@ static char *put(char *to, struct span bytes)
 }
 
 /* ["name","value"], as nearly all fields are: nothing in them needs an escape. */
-static bool add_plain_field(struct strbuf *out, struct span name, struct span value)
+static void add_plain_field(struct strbuf *out, struct span name, struct span value)
 {
-    char *room, *at;
+    char *room = strbuf_reserve(out, name.len + value.len + 7), *at;
 
-    if (plain_prefix(name) != name.len || plain_prefix(value) != value.len)
-        return false;
-    room = strbuf_reserve(out, name.len + value.len + 7);
     if (room == NULL)
-        return false;
+        return;
     at = put(put(put(room, SPAN("[\"")), name), SPAN("\",\""));
     at = put(put(at, value), SPAN("\"]"));
     *at = '\0';
     out->len += (size_t)(at - room);
-    return true;
 }
 
 void piece_headers_json(struct strbuf *out, const struct headers *headers)
@@ -206,8 +162,10 @@ void piece_headers_json(struct strbuf *out, const struct headers *headers)
         struct span name = headers_name(headers, i), value = headers_value(headers, i);
         if (i != 0)
             strbuf_add_char(out, ',');
-        if (add_plain_field(out, name, value))
+        if (headers->items[i].is_plain) {
+            add_plain_field(out, name, value);
             continue;
+        }
         strbuf_add_char(out, '[');
         add_json_string(out, name);
         strbuf_add_char(out, ',');

@@ -24,9 +24,19 @@ void *mem_alloc(size_t size)
     return checked(malloc(size != 0 ? size : 1));
 }
 
+/* glibc keeps freed blocks up to this size for the thread that freed them, but calloc does not look there.
+ * What is larger may come fresh from the system, which calloc knows to be zero. */
+#define KEPT_BYTES 1032
+
 void *mem_zalloc(size_t size)
 {
-    return checked(calloc(1, size != 0 ? size : 1));
+    void *bytes;
+
+    if (size > KEPT_BYTES)
+        return checked(calloc(1, size));
+    bytes = mem_alloc(size);
+    memset(bytes, 0, size);
+    return bytes;
 }
 
 void *mem_calloc(size_t count, size_t size)

@@ -18,6 +18,7 @@
 #include "proxy/http/h1.h"
 
 #include "proxy/base/mem.h"
+#include "proxy/base/plain.h"
 #include "proxy/base/strbuf.h"
 #include "proxy/http/h1_body.h"
 #include "proxy/http/h1_line.h"
@@ -230,6 +231,8 @@ static bool strip_ending(const struct h1 *h1, struct span *line, struct err *err
     if (!has_cr && h1->role == HTTP_REQUEST)
         return err_set(err, ERR_PROTO, "a line that ends in LF without CR");
     line->len -= has_cr ? 2 : 1;
+    if (plain_is_all(*line))
+        return true;
     if (span_find(*line, '\r') != line->len)
         return err_set(err, ERR_PROTO, "CR inside a line");
     if (span_find(*line, '\0') != line->len)

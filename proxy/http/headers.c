@@ -1,6 +1,7 @@
 #include "proxy/http/headers.h"
 
 #include "proxy/base/mem.h"
+#include "proxy/base/plain.h"
 #include "proxy/http/token.h"
 
 /* Most heads fit into these, so that they cost one allocation each. */
@@ -82,7 +83,10 @@ static void end_line(struct headers *headers, size_t line_off, size_t name_len, 
                              .line_len = (uint32_t)(headers->block_len - line_off),
                              .value_off = (uint32_t)(line_off + value_off),
                              .value_len = (uint32_t)value_len,
-                             .name_len = (uint16_t)name_len };
+                             .name_len = (uint16_t)name_len,
+                             .is_plain = plain_is_all(
+                                 span_make(headers->block + line_off, headers->block_len - line_off)) };
+    headers->names |= headers_name_bit(span_make(headers->block + line_off, name_len));
     headers->bytes += item->line_len;
     append(headers, SPAN("\r\n"));
 }
@@ -115,8 +119,16 @@ bool headers_extend_last(struct headers *headers, struct span more, struct err *
     value = span_trim(span_make(headers->block + last->value_off, headers->block_len - last->value_off));
     last->value_off = (uint32_t)(value.ptr - headers->block);
     last->value_len = (uint32_t)value.len;
+    last->is_plain = last->is_plain && plain_is_all(more);
     append(headers, SPAN("\r\n"));
     return true;
+}
+
+/* NUL counts as one: some take it for the end. */
+static bool has_line_break(struct span value)
+{
+    return span_find(value, '\r') < value.len || span_find(value, '\n') < value.len ||
+           span_find(value, '\0') < value.len;
 }
 
 bool headers_add(struct headers *headers, struct span name, struct span value, struct err *err)
@@ -125,11 +137,8 @@ bool headers_add(struct headers *headers, struct span name, struct span value, s
 
     if (!token_is_valid(name))
         return err_set(err, ERR_PROTO, "'%.*s' is not a header name", SPAN_ARG(name));
-    for (size_t i = 0; i < value.len; i++) {
-        unsigned char c = (unsigned char)value.ptr[i];
-        if (c <= '\r' && (c == '\0' || c == '\r' || c == '\n')) /* hardly any is: one look is enough */
-            return err_set(err, ERR_PROTO, "NUL, CR or LF in the value of '%.*s'", SPAN_ARG(name));
-    }
+    if (!plain_is_all(value) && has_line_break(value))
+        return err_set(err, ERR_PROTO, "NUL, CR or LF in the value of '%.*s'", SPAN_ARG(name));
     value = span_trim(value);
     if (!begin_line(headers, name.len + 2 + value.len, name.len, err))
         return false;
@@ -150,13 +159,12 @@ bool headers_find(const struct headers *headers, struct span name, struct span *
     return true;
 }
 
-size_t headers_next(const struct headers *headers, struct span name, size_t from)
+size_t headers_seek(const struct headers *headers, struct span name, size_t from)
 {
     size_t i;
 
     for (i = from; i < headers->count; i++) {
         const struct header *item = &headers->items[i];
-        /* A head is asked for some twenty names, most of which it has not: the first letter says so. */
         if (item->name_len == name.len && ((headers->block[item->line_off] ^ name.ptr[0]) & 0xdf) == 0 &&
             span_ieq(headers_name(headers, i), name))
             break;

@@ -21,6 +21,7 @@ struct header {
     uint16_t name_len;             /* the name begins the line */
     bool is_hop;                   /* for this hop only: recorded, not forwarded */
     bool is_sensitive;             /* HTTP/2: never to be indexed (RFC 7541 §7.1.3) */
+    bool is_plain;                 /* the whole line is, see plain.h */
 };
 
 struct headers {
@@ -30,6 +31,7 @@ struct headers {
     size_t count, cap;
     size_t max_count, max_bytes; /* max_bytes is of the lines without their endings */
     size_t bytes;                /* so many of these there are */
+    uint64_t names;              /* what names there may be: a bit of headers_name_bit for each field */
 };
 
 /* A limit of 0 is none: for what no stranger sizes, or what is bounded elsewhere. */
@@ -62,8 +64,22 @@ static inline struct span headers_value(const struct headers *headers, size_t i)
 
 /* The value of the first field of that name (case ignored); false when there is none. */
 bool headers_find(const struct headers *headers, struct span name, struct span *out_value);
+
+/* By a name's length and first letter, either case. A head is asked for some forty names, most of which it
+ * has not: its bits say so without a look at its fields. */
+static inline uint64_t headers_name_bit(struct span name)
+{
+    return name.len != 0 ? UINT64_C(1) << ((name.len * 5 ^ ((unsigned char)name.ptr[0] & 0x1f)) & 63) : 0;
+}
+
+size_t headers_seek(const struct headers *headers, struct span name, size_t from); /* headers_next's work */
+
 /* The place of the next field of that name at or after from; headers->count when there is none. */
-size_t headers_next(const struct headers *headers, struct span name, size_t from);
+static inline size_t headers_next(const struct headers *headers, struct span name, size_t from)
+{
+    return (headers->names & headers_name_bit(name)) != 0 ? headers_seek(headers, name, from)
+                                                          : headers->count;
+}
 /* Whether any field of that name has token in its comma-separated list (case ignored; RFC 9110 §5.6.1). */
 bool headers_has_token(const struct headers *headers, struct span name, struct span token);
 

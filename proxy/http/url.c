@@ -29,16 +29,12 @@ static bool parse_port(struct span text, uint16_t *out_port, struct err *err)
     return true;
 }
 
-/* Copies host in lower case; it fits. */
-static void set_host(struct authority *authority, struct span host)
+static char lower(char c)
 {
-    for (size_t i = 0; i < host.len; i++) {
-        char c = host.ptr[i];
-        authority->host[i] = c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
-    }
-    authority->host[host.len] = '\0';
+    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
+/* Into authority, which is zero. */
 static bool parse_host(struct span host, struct authority *authority, struct err *err)
 {
     if (host.len == 0)
@@ -48,8 +44,8 @@ static bool parse_host(struct span host, struct authority *authority, struct err
     for (size_t i = 0; i < host.len; i++) {
         if (!is_host_char[(unsigned char)host.ptr[i]])
             return err_set(err, ERR_URL, "host has a byte 0x%02x", (unsigned char)host.ptr[i]);
+        authority->host[i] = lower(host.ptr[i]);
     }
-    set_host(authority, host);
     return true;
 }
 
@@ -60,7 +56,8 @@ static bool parse_ipv6(struct span host, struct authority *authority, struct err
     /* A name longer than INET6_ADDRSTRLEN cannot be one, and an embedded NUL would hide what follows it. */
     if (host.len >= INET6_ADDRSTRLEN || span_find(host, '\0') != host.len)
         return err_set(err, ERR_URL, "the part in brackets is not an IPv6 address");
-    set_host(authority, host);
+    for (size_t i = 0; i < host.len; i++)
+        authority->host[i] = lower(host.ptr[i]);
     authority->is_ipv6 = true;
     if (inet_pton(AF_INET6, authority->host, &ignored) != 1)
         return err_set(err, ERR_URL, "the part in brackets is not an IPv6 address");
