@@ -9,6 +9,10 @@
 
 #define CRLF SPAN("\r\n")
 
+/* A head leaves room behind it for a body up to this: most often it follows at once, and what lies together
+ * is allocated, encrypted and sent as one. */
+#define SMALL_BODY_BYTES (4 * 1024)
+
 /* One region of an evbuffer, filled from the front. */
 struct region {
     struct evbuffer *out;
@@ -16,12 +20,13 @@ struct region {
     char *at;
 };
 
-static struct region region_begin(struct evbuffer *out, size_t len)
+/* Of len bytes; room more may follow in the same block. */
+static struct region region_begin(struct evbuffer *out, size_t len, size_t room)
 {
     struct region region = { .out = out };
 
     /* Fails for want of memory only, which ends weir everywhere else, too. */
-    if (evbuffer_reserve_space(out, (ev_ssize_t)len, &region.space, 1) != 1)
+    if (evbuffer_reserve_space(out, (ev_ssize_t)(len + room), &region.space, 1) != 1)
         mem_die();
     region.space.iov_len = len;
     region.at = region.space.iov_base;
@@ -93,7 +98,7 @@ static struct span version_text(const struct http_head *head)
 }
 
 /* The parts of a start line, then the fields, extra and the empty line. */
-static void write_head(struct evbuffer *out, const struct span *start, size_t parts,
+static void write_head(struct evbuffer *out, size_t room, const struct span *start, size_t parts,
                        const struct headers *fields, struct span extra)
 {
     size_t len = fields_len(fields) + extra.len + CRLF.len;
@@ -101,7 +106,7 @@ static void write_head(struct evbuffer *out, const struct span *start, size_t pa
 
     for (size_t i = 0; i < parts; i++)
         len += start[i].len;
-    region = region_begin(out, len);
+    region = region_begin(out, len, room);
     for (size_t i = 0; i < parts; i++)
         region_add(&region, start[i]);
     region_add_fields(&region, fields);
@@ -221,21 +226,29 @@ static void add_lines_of_http2(struct strbuf *lines, const struct h1_writer *wri
     strbuf_clear(&left);
 }
 
+static size_t room_for_body(const struct http_head *head)
+{
+    bool is_small = head->framing.kind == BODY_LENGTH && head->framing.length <= SMALL_BODY_BYTES;
+
+    return is_small ? (size_t)head->framing.length : 0;
+}
+
 static void write_head_of(const struct h1_writer *writer, struct evbuffer *out, const struct span *start,
                           size_t parts, const struct http_head *head, struct span extra)
 {
     static const struct headers none;
+    size_t room = room_for_body(head);
     struct strbuf lines = STRBUF_EMPTY;
 
     if (head->version != HTTP_2 && extra.len == 0) {
-        write_head(out, start, parts, &head->headers, SPAN_NONE);
+        write_head(out, room, start, parts, &head->headers, SPAN_NONE);
         return;
     }
     if (head->version != HTTP_2)
         add_lines_of_http1(&lines, &head->headers, extra);
     else
         add_lines_of_http2(&lines, writer, head, extra);
-    write_head(out, start, parts, &none, strbuf_span(&lines));
+    write_head(out, room, start, parts, &none, strbuf_span(&lines));
     strbuf_clear(&lines);
 }
 
@@ -274,7 +287,7 @@ void h1_write_chunk(struct h1_writer *writer, struct evbuffer *out, uint64_t siz
     writer->has_told_chunks = true;
     writer->has_last_chunk = size == 0;
     writer->chunk_left = size;
-    region = region_begin(out, line.len + CRLF.len);
+    region = region_begin(out, line.len + CRLF.len, 0);
     region_add(&region, line);
     region_add(&region, CRLF);
     region_end(&region);
@@ -283,7 +296,7 @@ void h1_write_chunk(struct h1_writer *writer, struct evbuffer *out, uint64_t siz
 static void write_told(struct h1_writer *writer, struct evbuffer *out, struct span bytes)
 {
     bool is_end = bytes.len == writer->chunk_left;
-    struct region region = region_begin(out, bytes.len + (is_end ? CRLF.len : 0));
+    struct region region = region_begin(out, bytes.len + (is_end ? CRLF.len : 0), 0);
 
     assert(bytes.len <= writer->chunk_left);
     writer->chunk_left -= bytes.len;
@@ -297,7 +310,7 @@ static void write_own_chunk(struct evbuffer *out, struct span bytes)
 {
     char line[24];
     int len = snprintf(line, sizeof line, "%zx\r\n", bytes.len);
-    struct region region = region_begin(out, (size_t)len + bytes.len + CRLF.len);
+    struct region region = region_begin(out, (size_t)len + bytes.len + CRLF.len, 0);
 
     region_add(&region, span_make(line, (size_t)len));
     region_add(&region, bytes);
@@ -327,7 +340,7 @@ void h1_write_end(struct h1_writer *writer, struct evbuffer *out, const struct h
     if (writer->kind != BODY_CHUNKED)
         return;
     assert(writer->chunk_left == 0);
-    region = region_begin(out, last.len + (trailers != NULL ? fields_len(trailers) : 0) + CRLF.len);
+    region = region_begin(out, last.len + (trailers != NULL ? fields_len(trailers) : 0) + CRLF.len, 0);
     region_add(&region, last);
     if (trailers != NULL)
         region_add_fields(&region, trailers);

@@ -192,6 +192,24 @@ static void a_body_with_a_length_passes(void **state)
     done(&written);
 }
 
+static void a_small_body_lies_in_one_block_with_its_head(void **state)
+{
+    static const char body[4000];
+    struct written written;
+    (void)state;
+
+    begin(&written, request(), BODY_LENGTH);
+    written.head->framing.length = sizeof body;
+    h1_write_request(&written.writer, written.out, written.head, SPAN("/"), SPAN_NONE);
+    is(&written, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    h1_write_request(&written.writer, written.out, written.head, SPAN("/"), SPAN_NONE);
+    h1_write_body(&written.writer, written.out, span_make(body, sizeof body / 2));
+    h1_write_body(&written.writer, written.out, span_make(body, sizeof body / 2));
+    assert_int_equal(evbuffer_peek(written.out, -1, NULL, NULL, 0), 1);
+    evbuffer_drain(written.out, evbuffer_get_length(written.out));
+    done(&written);
+}
+
 static void untold_chunks_are_made_one_a_piece(void **state)
 {
     struct headers trailers;
@@ -373,6 +391,7 @@ int main(void)
         cmocka_unit_test(lines_go_out_as_they_came_in_the_order_of_the_fields),
         cmocka_unit_test(a_reason_is_written_as_it_came),
         cmocka_unit_test(a_body_with_a_length_passes),
+        cmocka_unit_test(a_small_body_lies_in_one_block_with_its_head),
         cmocka_unit_test(untold_chunks_are_made_one_a_piece),
         cmocka_unit_test(told_chunks_go_out_as_they_came_and_at_once),
         cmocka_unit_test(a_request_of_http2_gets_a_host_and_its_framing),

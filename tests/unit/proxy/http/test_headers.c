@@ -168,6 +168,47 @@ static void many_fields_grow_the_list(void **state)
     headers_clear(&headers);
 }
 
+/* A name that has its bit by another's being there is looked for, and not found. */
+static void names_of_one_length_and_letter_are_told_apart(void **state)
+{
+    struct headers headers;
+    (void)state;
+
+    headers_init(&headers, 0, 0);
+    assert_int_equal(headers_next(&headers, SPAN("Host"), 0), 0);
+    assert_int_equal(headers_next(&headers, SPAN_NONE, 0), 0);
+    add(&headers, "Cookie", "a=b");
+    assert_true(headers_name_bit(SPAN("cookie")) == headers_name_bit(SPAN("CACHED")));
+    assert_int_equal(headers_next(&headers, SPAN("CACHED"), 0), 1);
+    assert_int_equal(headers_next(&headers, SPAN("cOOKIE"), 0), 0);
+    assert_int_equal(headers_next(&headers, SPAN_NONE, 0), 1);
+    headers_clear(&headers);
+    assert_int_equal(headers_next(&headers, SPAN("Cookie"), 0), 0);
+}
+
+static void a_field_knows_whether_its_line_is_plain(void **state)
+{
+    struct headers headers;
+    struct err err = { 0 };
+    (void)state;
+
+    headers_init(&headers, 0, 0);
+    add(&headers, "Accept", "text/html;q=0.9");
+    add(&headers, "ETag", "\"a\"");
+    assert_true(headers_add_line(&headers, SPAN("A:\tb"), 1, 3, 1, &err));
+    assert_true(headers_add_line(&headers, SPAN("Server:a"), 6, 7, 1, &err));
+    assert_true(headers.items[0].is_plain);
+    assert_false(headers.items[1].is_plain);
+    assert_false(headers.items[2].is_plain);
+    assert_true(headers.items[3].is_plain);
+    assert_true(headers_extend_last(&headers, SPAN("b"), &err));
+    assert_true(headers.items[3].is_plain);
+    assert_true(headers_extend_last(&headers, SPAN("\\"), &err));
+    assert_true(headers_extend_last(&headers, SPAN("c"), &err));
+    assert_false(headers.items[3].is_plain);
+    headers_clear(&headers);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -179,6 +220,8 @@ int main(void)
         cmocka_unit_test(bytes_that_no_field_may_hold_are_refused),
         cmocka_unit_test(a_token_is_found_in_any_field_of_the_name),
         cmocka_unit_test(many_fields_grow_the_list),
+        cmocka_unit_test(names_of_one_length_and_letter_are_told_apart),
+        cmocka_unit_test(a_field_knows_whether_its_line_is_plain),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
