@@ -139,12 +139,6 @@ bool sqlite_trim_messages(struct store *store, int64_t session, uint32_t seq, in
                           struct err *err);
 /* Settles what is open or undecided in a session whose lock this store holds. In short batches. */
 bool sqlite_settle_session(struct store *store, int64_t session, const char *why, struct err *err);
-/* Inside a batch: an exchange of which store_delete_exchange would take too long goes, and its bodies and
- * messages become leftovers. */
-bool sqlite_leave_over(struct store *store, int64_t session, uint32_t seq, struct err *err);
-/* Inside a batch: takes leftovers of a session out until about until_us. *out_more false: there are none. */
-bool sqlite_purge_leftovers(struct store *store, int64_t session, uint64_t until_us, bool *out_more,
-                            struct err *err);
 /* The handshake's row is taken out. */
 void sqlite_forget_tls(struct store *store, int64_t row);
 /* Cookies of exchanges that are gone get seq 0. */

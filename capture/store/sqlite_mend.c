@@ -5,6 +5,7 @@
 
 #include "capture/filter.h"
 #include "capture/store/sqlite.h"
+#include "capture/store/sqlite_take.h"
 #include "capture/store/store_prune.h"
 #include "capture/store/store_write.h"
 #include "proxy/base/clock.h"
@@ -15,9 +16,6 @@
 
 /* Rows that are looked up at once. */
 #define SLICE_ROWS 64
-
-/* Messages that are taken off an exchange at once: up to 16 MiB, mostly far less. */
-#define TRIM_MESSAGES 16
 
 /* Pages that are given back to the file system in one batch: 4 MiB. */
 #define VACUUM_PAGES "256"
@@ -154,66 +152,55 @@ static bool mend_session(struct store *store, int64_t session, struct err *err)
 
 /* --- taking out ---------------------------------------------------------------------------------------- */
 
-struct doomed {
-    uint32_t seq;
-    bool has_messages;
-    int64_t bodies[2];
-};
-
-static bool find_doomed(struct store *store, int64_t session, struct doomed *rows, size_t *out_count,
-                        struct err *err)
+static bool find_last(struct store *store, int64_t session, struct going *rows, size_t *out_count,
+                      struct err *err)
 {
-    static const char NEXT[] =
-        "SELECT seq, messages <> 0, coalesce(request_body, 0), coalesce(response_body, 0) FROM exchange"
-        " WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 64";
-    struct query query = query_begin(store, NEXT);
+    static const char LAST[] =
+        "SELECT " GOING_COLUMNS " FROM exchange WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT 64";
+    struct query query = query_begin(store, LAST);
+    uint64_t kept = 0;
 
     *out_count = 0;
     query_int(&query, exchange_id(session, 0));
     query_int(&query, exchange_id(session, UINT32_MAX));
-    while (query_step(&query) && *out_count < SLICE_ROWS)
-        rows[(*out_count)++] =
-            (struct doomed){ (uint32_t)query_column_int(&query, 0),
-                             query_column_int(&query, 1) != 0,
-                             { query_column_int(&query, 2), query_column_int(&query, 3) } };
+    while (*out_count < TAKE_ROWS && kept < TAKE_LARGE_BYTES && query_step(&query)) {
+        struct going *row = &rows[(*out_count)++];
+        *row = going_read(&query);
+        kept += going_is_large(row) ? 0 : row->kept;
+    }
     return query_end(&query, err);
 }
 
-/* A long body goes bit by bit, over several batches if it must, and so do many messages. */
-static bool purge_exchange(struct store *store, int64_t session, const struct doomed *row, uint64_t until_us,
-                           struct err *err)
+static bool take_last(struct store *store, int64_t session, bool *out_leftovers, bool *out_more,
+                      struct err *err)
 {
-    bool was_there;
-
-    for (bool more = row->has_messages; more;) {
-        if (!sqlite_trim_messages(store, session, row->seq, TRIM_MESSAGES, &more, err))
-            return false;
-        if (more && clock_mono_us() >= until_us)
-            return true;
-    }
-    for (int side = 0; side < 2; side++) {
-        for (bool more = row->bodies[side] != 0; more;) {
-            if (!sqlite_trim_body(store, row->bodies[side], &more, err))
-                return false;
-            if (more && clock_mono_us() >= until_us)
-                return true;
-        }
-    }
-    return store_delete_exchange(store, session, row->seq, &was_there, err);
-}
-
-static bool purge_exchanges(struct store *store, int64_t session, bool *out_more, struct err *err)
-{
-    struct doomed rows[SLICE_ROWS];
-    uint64_t until_us = clock_mono_us() + BATCH_US;
+    static const char TAKE[] = "DELETE FROM exchange WHERE id BETWEEN ? AND ?";
+    struct going rows[TAKE_ROWS];
+    struct query query;
     size_t count;
 
-    if (!find_doomed(store, session, rows, &count, err))
+    if (!find_last(store, session, rows, &count, err))
         return false;
     *out_more = count != 0;
-    for (size_t i = 0; i < count && clock_mono_us() < until_us; i++)
-        if (!purge_exchange(store, session, &rows[i], until_us, err))
+    if (count == 0)
+        return true;
+    if (!sqlite_take_parts(store, session, rows, count, out_leftovers, err))
+        return false;
+    query = query_begin(store, TAKE);
+    query_int(&query, exchange_id(session, rows[count - 1].seq));
+    query_int(&query, exchange_id(session, rows[0].seq));
+    return query_run(&query, err);
+}
+
+static bool purge_exchanges(struct store *store, int64_t session, bool *out_leftovers, bool *out_more,
+                            struct err *err)
+{
+    uint64_t until_us = clock_mono_us() + BATCH_US;
+
+    do {
+        if (!take_last(store, session, out_leftovers, out_more, err))
             return false;
+    } while (*out_more && clock_mono_us() < until_us);
     return true;
 }
 
@@ -247,6 +234,35 @@ bool store_give_back(struct store *store, uint64_t spare_bytes, uint64_t until_u
     return true;
 }
 
+static bool purge_leftovers(struct store *store, int64_t session, struct err *err)
+{
+    bool more = true, ok = true;
+
+    while (ok && more)
+        ok = store_begin(store, err) &&
+             in_batch(store, sqlite_purge_leftovers(store, session, clock_mono_us() + BATCH_US, &more, err),
+                      err);
+    return ok;
+}
+
+/* The newest first, and each time the file is cut: its end is what became free then. Taken from the front it
+ * would be cut when everything is free, and SQLite looks through a list of all that is free for each page
+ * that it cuts off. */
+static bool purge_all_exchanges(struct store *store, int64_t session, struct err *err)
+{
+    bool more = true, leftovers = true, ok = true;
+
+    while (ok && more) {
+        ok = store_begin(store, err) &&
+             in_batch(store, purge_exchanges(store, session, &leftovers, &more, err), err) &&
+             (!leftovers || purge_leftovers(store, session, err));
+        leftovers = false;
+        ok = ok && store_give_back(store, 0, UINT64_MAX, err);
+        store_checkpoint(store);
+    }
+    return ok;
+}
+
 bool sqlite_purge_session(struct store *store, int64_t session, struct err *err)
 {
     static const char COOKIES[] =
@@ -259,16 +275,8 @@ bool sqlite_purge_session(struct store *store, int64_t session, struct err *err)
     static const char HOSTS[] = "DELETE FROM host WHERE session = ?";
     static const char SESSION[] = "DELETE FROM session WHERE id = ?";
     const char *const tables[] = { COOKIES, EVENTS, HANDSHAKES, HOSTS, SESSION };
-    bool more = true, ok = true;
+    bool more, ok = purge_all_exchanges(store, session, err);
 
-    while (ok && more)
-        ok = store_begin(store, err) &&
-             in_batch(store, sqlite_purge_leftovers(store, session, clock_mono_us() + BATCH_US, &more, err),
-                      err);
-    for (more = true; ok && more;) {
-        ok = store_begin(store, err) && in_batch(store, purge_exchanges(store, session, &more, err), err);
-        store_checkpoint(store);
-    }
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
         for (more = true; ok && more;)
             ok = store_begin(store, err) &&

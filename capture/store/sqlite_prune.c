@@ -4,19 +4,10 @@
 #include "capture/store/store_prune.h"
 
 #include "capture/store/sqlite_sweep.h"
+#include "capture/store/sqlite_take.h"
 #include "capture/store/store_write.h"
 #include "proxy/base/clock.h"
 #include "proxy/base/mem.h"
-
-/* Rows that are looked up at once. */
-#define SLICE_ROWS 64
-
-/* What is more than this goes in bits (milliseconds): it is taken away from readers as a whole first. */
-#define LARGE_BYTES    (16 * 1024 * 1024)
-#define LARGE_MESSAGES 2000
-
-/* Taken off an exchange at once: up to 16 MiB, mostly far less. */
-#define TRIM_MESSAGES 16
 
 /* A sweep reads all that is kept: one is due when as much has gone, and at least so much. */
 #define LEAST_SWEEP 1000
@@ -148,14 +139,14 @@ static bool count_slice(struct store_pruner *pruner, struct err *err)
 
     query_int(&query, pruner->counted_id);
     query_int(&query, pruner->count_until_id);
-    for (; count < SLICE_ROWS && query_step(&query); count++) {
+    for (; count < TAKE_ROWS && query_step(&query); count++) {
         last_id = query_column_int(&query, 0);
         bytes += (uint64_t)query_column_int(&query, 1);
     }
     if (!query_end(&query, err))
         return false;
     pruner->now.bytes += bytes;
-    pruner->counted_id = count < SLICE_ROWS ? pruner->count_until_id : last_id;
+    pruner->counted_id = count < TAKE_ROWS ? pruner->count_until_id : last_id;
     return true;
 }
 
@@ -166,7 +157,7 @@ static bool count_ended(struct store_pruner *pruner, uint64_t until_us, struct e
     bool ok = true;
 
     /* The newest first: in whatever order, and so nothing has to be moved. */
-    while (ok && pruner->ended_count != 0 && (++done % SLICE_ROWS != 0 || clock_mono_us() < until_us)) {
+    while (ok && pruner->ended_count != 0 && (++done % TAKE_ROWS != 0 || clock_mono_us() < until_us)) {
         struct query query = query_begin(pruner->store, COUNT);
         uint64_t bytes = 0;
         query_int(&query, exchange_id(pruner->session, pruner->ended[pruner->ended_count - 1]));
@@ -190,95 +181,6 @@ static bool is_over(const struct store_pruner *pruner, uint64_t now_us)
 
 /* --- leftovers ----------------------------------------------------------------------------------------- */
 
-bool sqlite_leave_over(struct store *store, int64_t session, uint32_t seq, struct err *err)
-{
-    static const char LEAVE[] = "INSERT INTO leftover (exchange, request_body, response_body)"
-                                " SELECT id, request_body, response_body FROM exchange WHERE id = ?";
-    static const char TAKE[] = "DELETE FROM exchange WHERE id = ?";
-    const char *const both[] = { LEAVE, TAKE };
-
-    for (int i = 0; i < 2; i++) {
-        struct query query = query_begin(store, both[i]);
-        query_int(&query, exchange_id(session, seq));
-        if (!query_run(&query, err))
-            return false;
-    }
-    return true;
-}
-
-struct leftover {
-    int64_t exchange;
-    int64_t bodies[2];
-};
-
-/* exchange 0: there is none. */
-static bool find_leftover(struct store *store, int64_t session, struct leftover *out_leftover,
-                          struct err *err)
-{
-    static const char FIND[] = "SELECT exchange, coalesce(request_body, 0), coalesce(response_body, 0)"
-                               " FROM leftover WHERE exchange BETWEEN ? AND ? ORDER BY exchange LIMIT 1";
-    struct query query = query_begin(store, FIND);
-
-    *out_leftover = (struct leftover){ 0 };
-    query_int(&query, exchange_id(session, 0));
-    query_int(&query, exchange_id(session, UINT32_MAX));
-    if (query_step(&query))
-        *out_leftover = (struct leftover){ query_column_int(&query, 0),
-                                           { query_column_int(&query, 1), query_column_int(&query, 2) } };
-    return query_end(&query, err);
-}
-
-/* *out_done false: the time was up. */
-static bool purge_leftover(struct store *store, int64_t session, const struct leftover *leftover,
-                           uint64_t until_us, bool *out_done, struct err *err)
-{
-    static const char TAKE[] = "DELETE FROM leftover WHERE exchange = ?";
-    struct query query;
-    bool more = true;
-
-    *out_done = false;
-    while (more) {
-        if (!sqlite_trim_messages(store, session, (uint32_t)leftover->exchange, TRIM_MESSAGES, &more, err))
-            return false;
-        if (clock_mono_us() >= until_us)
-            return true;
-    }
-    for (int side = 0; side < 2; side++) {
-        for (more = leftover->bodies[side] != 0; more;) {
-            if (!sqlite_trim_body(store, leftover->bodies[side], &more, err))
-                return false;
-            if (clock_mono_us() >= until_us)
-                return true;
-        }
-    }
-    for (int side = 0; side < 2; side++)
-        if (leftover->bodies[side] != 0 && !store_drop_body(store, leftover->bodies[side], err))
-            return false;
-    query = query_begin(store, TAKE);
-    query_int(&query, leftover->exchange);
-    *out_done = true;
-    return query_run(&query, err);
-}
-
-bool sqlite_purge_leftovers(struct store *store, int64_t session, uint64_t until_us, bool *out_more,
-                            struct err *err)
-{
-    struct leftover leftover;
-    bool is_done = true;
-
-    *out_more = true;
-    while (is_done && clock_mono_us() < until_us) {
-        if (!find_leftover(store, session, &leftover, err))
-            return false;
-        *out_more = leftover.exchange != 0;
-        if (!*out_more)
-            return true;
-        if (!purge_leftover(store, session, &leftover, until_us, &is_done, err))
-            return false;
-    }
-    return true;
-}
-
 static bool leftover_batch(struct store_pruner *pruner, uint64_t until_us, struct err *err)
 {
     struct store *store = pruner->store;
@@ -296,18 +198,15 @@ static bool leftover_batch(struct store_pruner *pruner, uint64_t until_us, struc
 /* --- exchanges ----------------------------------------------------------------------------------------- */
 
 struct candidate {
-    uint32_t seq;
-    uint64_t started_us, cost, kept;
-    bool is_large, has_messages;
-    int64_t bodies[2];
+    struct going going;
+    uint64_t started_us, cost;
 };
 
 static bool find_candidates(struct store_pruner *pruner, uint64_t before_us, struct candidate *rows,
                             size_t *out_count, struct err *err)
 {
     static const char FIND[] =
-        "SELECT seq, started_us, request_kept + response_kept, messages, coalesce(request_body, 0),"
-        " coalesce(response_body, 0), iif(?, " COST ", 0) FROM exchange"
+        "SELECT " GOING_COLUMNS ", started_us, iif(?, " COST ", 0) FROM exchange"
         " WHERE id BETWEEN ? AND ? AND state <> 0 AND provisional = 0 AND started_us < ? ORDER BY id LIMIT "
         "64";
     struct query query = query_begin(pruner->store, FIND);
@@ -317,16 +216,11 @@ static bool find_candidates(struct store_pruner *pruner, uint64_t before_us, str
     query_int(&query, exchange_id(pruner->session, pruner->now.from));
     query_int(&query, exchange_id(pruner->session, UINT32_MAX));
     query_int(&query, (int64_t)before_us);
-    while (query_step(&query) && *out_count < SLICE_ROWS)
+    while (query_step(&query) && *out_count < TAKE_ROWS)
         rows[(*out_count)++] = (struct candidate){
-            .seq = (uint32_t)query_column_int(&query, 0),
-            .started_us = (uint64_t)query_column_int(&query, 1),
-            .kept = (uint64_t)query_column_int(&query, 2),
-            .is_large =
-                query_column_int(&query, 2) > LARGE_BYTES || query_column_int(&query, 3) > LARGE_MESSAGES,
-            .has_messages = query_column_int(&query, 3) != 0,
-            .bodies = { query_column_int(&query, 4), query_column_int(&query, 5) },
-            .cost = (uint64_t)query_column_int(&query, 6),
+            .going = going_read(&query),
+            .started_us = (uint64_t)query_column_int(&query, GOING_COLUMN_COUNT),
+            .cost = (uint64_t)query_column_int(&query, GOING_COLUMN_COUNT + 1),
         };
     return query_end(&query, err);
 }
@@ -336,42 +230,9 @@ static uint64_t less(uint64_t from, uint64_t by)
     return from > by ? from - by : 0;
 }
 
-/* The usual body: a row that nobody else uses. */
-static bool take_body(struct store *store, int64_t body, struct err *err)
-{
-    static const char TAKE[] = "DELETE FROM body WHERE id = ? AND refs = 1 AND bytes IS NOT NULL";
-    struct query query = query_begin(store, TAKE);
-
-    if (!sqlite_settle_shares(store, err))
-        return false;
-    query_int(&query, body);
-    if (!query_run(&query, err))
-        return false;
-    if (sqlite3_changes(store->db) == 0)
-        return store_drop_body(store, body, err);
-    sqlite_note_dropped_body(store, body);
-    return true;
-}
-
-/* What hangs on its row, which goes with those of its slice. */
-static bool take_parts(struct store_pruner *pruner, const struct candidate *row, struct err *err)
-{
-    bool more;
-
-    if (row->is_large) {
-        pruner->has_leftovers = true;
-        return sqlite_leave_over(pruner->store, pruner->session, row->seq, err);
-    }
-    for (int side = 0; side < 2; side++)
-        if (row->bodies[side] != 0 && !take_body(pruner->store, row->bodies[side], err))
-            return false;
-    return !row->has_messages ||
-           sqlite_trim_messages(pruner->store, pruner->session, row->seq, -1, &more, err);
-}
-
 /* These were found one after the other, and by the same words. */
-static bool take_rows(struct store_pruner *pruner, uint64_t before_us, const struct candidate *rows,
-                      size_t count, struct err *err)
+static bool take_rows(struct store_pruner *pruner, uint64_t before_us, const struct going *rows, size_t count,
+                      struct err *err)
 {
     static const char TAKE[] = "DELETE FROM exchange WHERE id BETWEEN ? AND ? AND state <> 0"
                                " AND provisional = 0 AND started_us < ?";
@@ -379,9 +240,8 @@ static bool take_rows(struct store_pruner *pruner, uint64_t before_us, const str
 
     if (count == 0)
         return true;
-    for (size_t i = 0; i < count; i++)
-        if (!take_parts(pruner, &rows[i], err))
-            return false;
+    if (!sqlite_take_parts(pruner->store, pruner->session, rows, count, &pruner->has_leftovers, err))
+        return false;
     query = query_begin(pruner->store, TAKE);
     query_int(&query, exchange_id(pruner->session, rows[0].seq));
     query_int(&query, exchange_id(pruner->session, rows[count - 1].seq));
@@ -393,8 +253,8 @@ static void count_out(struct progress *now, const struct candidate *row)
 {
     now->count = less(now->count, 1);
     now->bytes = less(now->bytes, row->cost);
-    now->from = row->seq + 1;
-    now->last_taken = row->seq > now->last_taken ? row->seq : now->last_taken;
+    now->from = row->going.seq + 1;
+    now->last_taken = row->going.seq > now->last_taken ? row->going.seq : now->last_taken;
     now->taken++;
     now->unswept++;
 }
@@ -418,7 +278,7 @@ static void look_at_age(struct store_pruner *pruner, const struct candidate *row
 
     if (pruner->keep.age_us == 0 || pruner->ages_all || pruner->now.due_us > now_us)
         return;
-    pruner->now.from = row->seq;
+    pruner->now.from = row->going.seq;
     pruner->now.due_us = due_us <= now_us ? 0 : due_us;
 }
 
@@ -426,21 +286,23 @@ static void look_at_age(struct store_pruner *pruner, const struct candidate *row
 static bool take_slice(struct store_pruner *pruner, uint64_t now_us, struct err *err)
 {
     uint64_t before_us = pruner->ages_all ? less(now_us, pruner->keep.age_us) : INT64_MAX, kept = 0;
-    struct candidate rows[SLICE_ROWS];
+    struct candidate rows[TAKE_ROWS];
+    struct going going[TAKE_ROWS];
     size_t count, taken = 0;
 
     if (!find_candidates(pruner, before_us, rows, &count, err))
         return false;
     if (count == 0)
         come_to_end(pruner);
-    for (; taken < count && kept < LARGE_BYTES; taken++) {
+    for (; taken < count && kept < TAKE_LARGE_BYTES; taken++) {
         look_at_age(pruner, &rows[taken], now_us);
         if (!is_over(pruner, now_us))
             break;
         count_out(&pruner->now, &rows[taken]);
-        kept += rows[taken].is_large ? 0 : rows[taken].kept;
+        going[taken] = rows[taken].going;
+        kept += going_is_large(&going[taken]) ? 0 : going[taken].kept;
     }
-    return take_rows(pruner, before_us, rows, taken, err);
+    return take_rows(pruner, before_us, going, taken, err);
 }
 
 static bool tell(struct store_pruner *pruner, uint64_t now_us, struct err *err)

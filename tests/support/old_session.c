@@ -16,17 +16,24 @@ static void check(bool ok, const struct err *err)
         fail_msg("%s", err->text);
 }
 
-void old_session_open(struct old_session *old, const char *path, const char *name)
+void old_session_begin(struct old_session *old, const char *name)
 {
     const struct store_session_start start = { .name = name, .filter = "", .options = "{}" };
     struct session_row row;
     uint32_t last_seq;
     struct err err;
 
-    check(store_open(path, STORE_WRITE, &old->store, &err), &err);
     check(store_session_start(old->store, &start, &row, &last_seq, &err), &err);
     old->id = row.id;
     session_row_clear(&row);
+}
+
+void old_session_open(struct old_session *old, const char *path, const char *name)
+{
+    struct err err;
+
+    check(store_open(path, STORE_WRITE, &old->store, &err), &err);
+    old_session_begin(old, name);
 }
 
 void old_session_end(struct old_session *old)

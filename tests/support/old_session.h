@@ -10,6 +10,7 @@ struct old_session {
 };
 /* Fail the test when they can't. */
 void old_session_open(struct old_session *old, const char *path, const char *name);
+void old_session_begin(struct old_session *old, const char *name); /* in a store that is open */
 void old_session_end(struct old_session *old);   /* as after a capture; the store stays open */
 void old_session_close(struct old_session *old); /* the store, too */
 

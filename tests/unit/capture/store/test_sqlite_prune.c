@@ -14,43 +14,12 @@
 #include <unistd.h>
 
 #include "proxy/base/clock.h"
-#include "tests/support/old_session.h"
-#include "tests/support/recording.h"
+#include "tests/support/old_store.h"
 
 #define HOUR_US (UINT64_C(3600) * 1000000)
 #define STEP_US 20000
 
 #define ROUNDS 15
-
-static struct test_folder folder;
-static struct old_session old;
-
-static int set_up(void **state)
-{
-    (void)state;
-    test_folder_make(&folder);
-    old_session_open(&old, folder.store, "old");
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    old_session_close(&old);
-    test_folder_remove(&folder);
-    return 0;
-}
-
-static void check(bool ok, const struct err *err)
-{
-    if (!ok)
-        fail_msg("%s", err->text);
-}
-
-static int64_t count(const char *sql)
-{
-    return test_count(folder.store, sql);
-}
 
 /* The numbers that are left, as "8 9 10". */
 static void assert_left(const char *numbers)
@@ -60,40 +29,19 @@ static void assert_left(const char *numbers)
     const struct record *record;
     struct err err;
 
-    check(store_exchanges(old.store, old.id, 1, NULL, &cursor, &err), &err);
+    old_check(store_exchanges(old.store, old.id, 1, NULL, &cursor, &err), &err);
     for (;;) {
         size_t len = strlen(text);
-        check(store_next(cursor, &record, &err), &err);
+        old_check(store_next(cursor, &record, &err), &err);
         if (record == NULL)
             break;
         snprintf(text + len, sizeof text - len, "%s%u", len != 0 ? " " : "", record->seq);
     }
     store_cursor_free(cursor);
     assert_string_equal(text, numbers);
-    assert_int_equal(count("SELECT (SELECT exchanges FROM session) = count(*) FROM exchange"
-                           " WHERE provisional = 0"),
+    assert_int_equal(old_count("SELECT (SELECT exchanges FROM session) = count(*) FROM exchange"
+                               " WHERE provisional = 0"),
                      1);
-}
-
-/* No body or message without who uses it, none used that is not there. */
-static void assert_sound(void)
-{
-    assert_int_equal(count("PRAGMA integrity_check"), 1);
-    assert_int_equal(count("SELECT count(*) FROM body WHERE refs <> "
-                           "(SELECT count(*) FROM exchange WHERE request_body = body.id) + "
-                           "(SELECT count(*) FROM exchange WHERE response_body = body.id) + "
-                           "(SELECT count(*) FROM leftover WHERE response_body = body.id) + "
-                           "(SELECT count(*) FROM body_piece WHERE piece = body.id)"),
-                     0);
-    assert_int_equal(count("SELECT count(*) FROM exchange WHERE response_body IS NOT NULL AND"
-                           " response_body NOT IN (SELECT id FROM body)"),
-                     0);
-    assert_int_equal(count("SELECT count(*) FROM exchange WHERE messages <> "
-                           "(SELECT count(*) FROM message WHERE exchange = exchange.id)"),
-                     0);
-    assert_int_equal(count("SELECT count(*) FROM message WHERE exchange NOT IN"
-                           " (SELECT id FROM exchange UNION SELECT exchange FROM leftover)"),
-                     0);
 }
 
 static struct store_pruner *make(struct keep keep)
@@ -101,7 +49,7 @@ static struct store_pruner *make(struct keep keep)
     struct store_pruner *pruner;
     struct err err;
 
-    check(store_pruner_new(old.store, old.id, &keep, &pruner, &err), &err);
+    old_check(store_pruner_new(old.store, old.id, &keep, &pruner, &err), &err);
     return pruner;
 }
 
@@ -111,7 +59,7 @@ static void work(struct store_pruner *pruner)
     bool more = true;
 
     while (more)
-        check(store_pruner_step(pruner, STEP_US, &more, &err), &err);
+        old_check(store_pruner_step(pruner, STEP_US, &more, &err), &err);
 }
 
 static void prune(struct keep keep)
@@ -135,12 +83,12 @@ static void by_count_the_oldest_go_and_the_session_says_so(void **state)
     old_session_add_many(&old, 1, 200);
     prune((struct keep){ .count = 3 });
     assert_left("198 199 200");
-    assert_int_equal(count("SELECT pruned FROM session"), 197);
-    assert_int_equal(count("SELECT pruned_seq FROM session"), 197);
-    assert_int_equal(count("SELECT seen FROM session"), 200);
-    assert_int_equal(count("SELECT count(*) FROM event WHERE kind = 'pruned' AND text LIKE '%--keep-last 3'"),
-                     1);
-    assert_sound();
+    assert_int_equal(old_count("SELECT pruned FROM session"), 197);
+    assert_int_equal(old_count("SELECT pruned_seq FROM session"), 197);
+    assert_int_equal(old_count("SELECT seen FROM session"), 200);
+    assert_int_equal(
+        old_count("SELECT count(*) FROM event WHERE kind = 'pruned' AND text LIKE '%--keep-last 3'"), 1);
+    assert_old_store_is_sound();
 }
 
 static void what_is_within_its_limits_is_left_alone(void **state)
@@ -149,7 +97,7 @@ static void what_is_within_its_limits_is_left_alone(void **state)
     old_session_add_many(&old, 1, 3);
     prune((struct keep){ .count = 3, .bytes = 1 << 20, .age_us = HOUR_US });
     assert_left("1 2 3");
-    assert_int_equal(count("SELECT count(*) FROM event"), 0);
+    assert_int_equal(old_count("SELECT count(*) FROM event"), 0);
 }
 
 static void by_size_bodies_and_messages_count(void **state)
@@ -165,7 +113,7 @@ static void by_size_bodies_and_messages_count(void **state)
     assert_left("5 6");
     prune((struct keep){ .bytes = 24000 });
     assert_left("6");
-    assert_sound();
+    assert_old_store_is_sound();
 }
 
 static void by_age_the_first_that_is_young_ends_it(void **state)
@@ -205,10 +153,10 @@ static void end_exchange(uint32_t seq)
 {
     struct err err;
 
-    check(store_begin(old.store, &err) &&
-              store_settle_exchange(old.store, old.id, seq, "cut in a test", &err) &&
-              store_commit(old.store, &err),
-          &err);
+    old_check(store_begin(old.store, &err) &&
+                  store_settle_exchange(old.store, old.id, seq, "cut in a test", &err) &&
+                  store_commit(old.store, &err),
+              &err);
 }
 
 static void what_is_under_way_stays_until_it_has_ended(void **state)
@@ -224,7 +172,7 @@ static void what_is_under_way_stays_until_it_has_ended(void **state)
         store_pruner_note(pruner, seq);
     work(pruner);
     assert_left("1 5 6");
-    assert_int_equal(count("SELECT count(*) FROM exchange WHERE provisional = 1"), 1);
+    assert_int_equal(old_count("SELECT count(*) FROM exchange WHERE provisional = 1"), 1);
     end_exchange(1);
     store_pruner_note(pruner, 1);
     work(pruner);
@@ -245,9 +193,9 @@ static void a_running_total_follows_what_comes(void **state)
         if (seq % 10 == 0)
             work(pruner);
     }
-    assert_in_range(count("SELECT count(*) FROM exchange"), 45, 50);
-    assert_int_equal(count("SELECT max(seq) FROM exchange"), 400);
-    assert_int_equal(count("SELECT count(*) FROM event"), 1);
+    assert_in_range(old_count("SELECT count(*) FROM exchange"), 45, 50);
+    assert_int_equal(old_count("SELECT max(seq) FROM exchange"), 400);
+    assert_int_equal(old_count("SELECT count(*) FROM event"), 1);
     store_pruner_free(pruner);
 }
 
@@ -257,10 +205,10 @@ static void a_body_goes_with_the_last_who_uses_it(void **state)
     for (uint32_t seq = 1; seq <= 3; seq++)
         old_session_add(&old, &(struct old_exchange){
                                   .seq = seq, .state = RECORD_DONE, .body = SPAN("a body of several") });
-    assert_int_equal(count("SELECT count(*) FROM body"), 1);
+    assert_int_equal(old_count("SELECT count(*) FROM body"), 1);
     prune((struct keep){ .count = 1 });
-    assert_int_equal(count("SELECT refs FROM body"), 1);
-    assert_sound();
+    assert_int_equal(old_count("SELECT refs FROM body"), 1);
+    assert_old_store_is_sound();
 }
 
 /* --- numbers ------------------------------------------------------------------------------------------- */
@@ -280,9 +228,9 @@ static void no_number_is_given_twice(void **state)
     add(7, 5 * HOUR_US);
     prune((struct keep){ .age_us = HOUR_US });
     old_session_end(&old);
-    check(store_session_start(old.store, &(struct store_session_start){ "old", "", "{}" }, &row, &last_seq,
-                              &err),
-          &err);
+    old_check(store_session_start(old.store, &(struct store_session_start){ "old", "", "{}" }, &row,
+                                  &last_seq, &err),
+              &err);
     assert_int_equal(last_seq, 7);
     session_row_clear(&row);
 }
@@ -295,14 +243,14 @@ static void no_body_gets_the_number_of_one_that_is_gone(void **state)
     (void)state;
     add(1, 0);
     old_session_add(&old, &last);
-    gone = count("SELECT max(id) FROM body");
+    gone = old_count("SELECT max(id) FROM body");
     prune((struct keep){ .count = 1 });
     old_session_add_many(&old, 3, 1);
     prune((struct keep){ .count = 1 });
-    assert_int_equal(count("SELECT count(*) FROM body"), 0);
+    assert_int_equal(old_count("SELECT count(*) FROM body"), 0);
     last.seq = 4;
     old_session_add(&old, &last);
-    assert_true(count("SELECT min(id) FROM body") > gone);
+    assert_true(old_count("SELECT min(id) FROM body") > gone);
 }
 
 /* --- in bits ------------------------------------------------------------------------------------------- */
@@ -323,13 +271,13 @@ static void what_is_large_is_gone_for_readers_at_once_and_goes_in_bits(void **st
     add(3, 0);
     pruner = make((struct keep){ .count = 1 });
     for (; more; steps++) {
-        check(store_pruner_step(pruner, 500, &more, &err), &err);
-        assert_sound();
+        old_check(store_pruner_step(pruner, 500, &more, &err), &err);
+        assert_old_store_is_sound();
     }
     assert_true(steps > 3);
     assert_left("3");
-    assert_int_equal(count("SELECT count(*) FROM body"), 0);
-    assert_int_equal(count("SELECT count(*) FROM leftover"), 0);
+    assert_int_equal(old_count("SELECT count(*) FROM body"), 0);
+    assert_int_equal(old_count("SELECT count(*) FROM leftover"), 0);
     store_pruner_free(pruner);
 }
 
@@ -345,14 +293,14 @@ static void what_was_cut_in_between_is_mended(void **state)
                     &(struct old_exchange){ .seq = 1, .state = RECORD_DONE, .body_bytes = LARGE_BYTES });
     add(2, 0);
     pruner = make((struct keep){ .count = 1 });
-    while (count("SELECT count(*) FROM leftover") == 0)
-        check(store_pruner_step(pruner, 300, &more, &err), &err);
+    while (old_count("SELECT count(*) FROM leftover") == 0)
+        old_check(store_pruner_step(pruner, 300, &more, &err), &err);
     store_pruner_free(pruner);
     old_session_end(&old);
-    assert_true(count("SELECT count(*) FROM body") > 0);
-    check(store_mend(old.store, &mended, &err), &err);
-    assert_int_equal(count("SELECT count(*) FROM body"), 0);
-    assert_int_equal(count("SELECT count(*) FROM leftover"), 0);
+    assert_true(old_count("SELECT count(*) FROM body") > 0);
+    old_check(store_mend(old.store, &mended, &err), &err);
+    assert_int_equal(old_count("SELECT count(*) FROM body"), 0);
+    assert_int_equal(old_count("SELECT count(*) FROM leftover"), 0);
     assert_left("2");
 }
 
@@ -367,12 +315,12 @@ static void leftovers_go_with_their_session(void **state)
                     &(struct old_exchange){ .seq = 1, .state = RECORD_DONE, .body_bytes = LARGE_BYTES });
     add(2, 0);
     pruner = make((struct keep){ .count = 1 });
-    while (count("SELECT count(*) FROM leftover") == 0)
-        check(store_pruner_step(pruner, 300, &more, &err), &err);
+    while (old_count("SELECT count(*) FROM leftover") == 0)
+        old_check(store_pruner_step(pruner, 300, &more, &err), &err);
     store_pruner_free(pruner);
     old_session_end(&old);
-    check(store_session_delete(old.store, old.id, &err), &err);
-    assert_int_equal(count("SELECT (SELECT count(*) FROM body) + (SELECT count(*) FROM leftover)"), 0);
+    old_check(store_session_delete(old.store, old.id, &err), &err);
+    assert_int_equal(old_count("SELECT (SELECT count(*) FROM body) + (SELECT count(*) FROM leftover)"), 0);
 }
 
 /* --- a session that nobody records --------------------------------------------------------------------- */
@@ -381,7 +329,7 @@ static off_t file_bytes(void)
 {
     struct stat status;
 
-    assert_int_equal(stat(folder.store, &status), 0);
+    assert_int_equal(stat(old_folder.store, &status), 0);
     return status.st_size;
 }
 
@@ -400,20 +348,21 @@ static void an_ended_session_is_pruned_and_the_file_gets_smaller(void **state)
     old_session_end(&old);
     old_session_close(&old);
     before = file_bytes();
-    check(store_open(folder.store, STORE_WRITE, &old.store, &err), &err);
+    old_check(store_open(old_folder.store, STORE_WRITE, &old.store, &err), &err);
     /* Whatever their place among the others. */
-    check(store_prune_session(old.store, old.id, &(struct keep){ .age_us = HOUR_US }, &pruned, &err), &err);
+    old_check(store_prune_session(old.store, old.id, &(struct keep){ .age_us = HOUR_US }, &pruned, &err),
+              &err);
     assert_int_equal(pruned.taken, 20);
     assert_int_equal(pruned.left, 20);
     assert_false(pruned.is_deleted);
-    check(store_prune_session(old.store, old.id, &(struct keep){ .age_us = HOUR_US, .count = 2 }, &pruned,
-                              &err),
-          &err);
+    old_check(store_prune_session(old.store, old.id, &(struct keep){ .age_us = HOUR_US, .count = 2 }, &pruned,
+                                  &err),
+              &err);
     assert_left("38 40");
     assert_true(pruned.freed_bytes >= 18 * 200000);
     old_session_close(&old);
     assert_true(file_bytes() < before / 5);
-    check(store_open(folder.store, STORE_WRITE, &old.store, &err), &err);
+    old_check(store_open(old_folder.store, STORE_WRITE, &old.store, &err), &err);
 }
 
 static void a_session_that_becomes_empty_is_deleted(void **state)
@@ -424,10 +373,11 @@ static void a_session_that_becomes_empty_is_deleted(void **state)
     (void)state;
     add(1, 5 * HOUR_US);
     old_session_end(&old);
-    check(store_prune_session(old.store, old.id, &(struct keep){ .age_us = HOUR_US }, &pruned, &err), &err);
+    old_check(store_prune_session(old.store, old.id, &(struct keep){ .age_us = HOUR_US }, &pruned, &err),
+              &err);
     assert_true(pruned.is_deleted);
-    assert_int_equal(count("SELECT count(*) FROM session"), 0);
-    assert_int_equal(count("SELECT count(*) FROM event"), 0);
+    assert_int_equal(old_count("SELECT count(*) FROM session"), 0);
+    assert_int_equal(old_count("SELECT count(*) FROM event"), 0);
 }
 
 static void one_that_never_had_exchanges_is_not(void **state)
@@ -437,9 +387,10 @@ static void one_that_never_had_exchanges_is_not(void **state)
 
     (void)state;
     old_session_end(&old);
-    check(store_prune_session(old.store, old.id, &(struct keep){ .age_us = HOUR_US }, &pruned, &err), &err);
+    old_check(store_prune_session(old.store, old.id, &(struct keep){ .age_us = HOUR_US }, &pruned, &err),
+              &err);
     assert_false(pruned.is_deleted);
-    assert_int_equal(count("SELECT count(*) FROM session"), 1);
+    assert_int_equal(old_count("SELECT count(*) FROM session"), 1);
 }
 
 static void one_that_is_being_recorded_is_refused(void **state)
@@ -450,7 +401,7 @@ static void one_that_is_being_recorded_is_refused(void **state)
 
     (void)state;
     old_session_add_many(&old, 1, 5);
-    check(store_open(folder.store, STORE_WRITE, &other, &err), &err);
+    old_check(store_open(old_folder.store, STORE_WRITE, &other, &err), &err);
     assert_false(store_prune_session(other, old.id, &(struct keep){ .count = 1 }, &pruned, &err));
     assert_int_equal(err.code, ERR_FOUND);
     store_close(other);
@@ -485,7 +436,7 @@ static void whatever_moment_it_is_killed_at_each_step_is_whole(void **state)
         old_session_close(&old); /* a handle must not cross a fork */
         child = fork();
         if (child == 0) {
-            bool ok = store_open(folder.store, STORE_WRITE, &old.store, &err) &&
+            bool ok = store_open(old_folder.store, STORE_WRITE, &old.store, &err) &&
                       store_prune_session(old.store, old.id,
                                           keep.count != 0 ? &keep : &(struct keep){ 1, 0, 0 }, &pruned, &err);
             _exit(ok ? 0 : 1);
@@ -494,20 +445,20 @@ static void whatever_moment_it_is_killed_at_each_step_is_whole(void **state)
         poll(NULL, 0, round * 3 % 11); /* a moment anywhere in it */
         kill(child, SIGKILL);
         assert_int_equal(waitpid(child, &status, 0), child);
-        check(store_open(folder.store, STORE_WRITE, &old.store, &err), &err);
-        assert_int_equal(count("SELECT exchanges + pruned FROM session"), 300);
-        assert_int_equal(count("SELECT (SELECT exchanges FROM session) = count(*) FROM exchange"), 1);
+        old_check(store_open(old_folder.store, STORE_WRITE, &old.store, &err), &err);
+        assert_int_equal(old_count("SELECT exchanges + pruned FROM session"), 300);
+        assert_int_equal(old_count("SELECT (SELECT exchanges FROM session) = count(*) FROM exchange"), 1);
         assert_int_equal(
-            count("SELECT coalesce(min(seq), 301) - 1 = (SELECT pruned FROM session) FROM exchange"), 1);
-        assert_sound();
-        check(store_mend(old.store, &mended, &err), &err);
-        assert_int_equal(count("SELECT count(*) FROM leftover"), 0);
+            old_count("SELECT coalesce(min(seq), 301) - 1 = (SELECT pruned FROM session) FROM exchange"), 1);
+        assert_old_store_is_sound();
+        old_check(store_mend(old.store, &mended, &err), &err);
+        assert_int_equal(old_count("SELECT count(*) FROM leftover"), 0);
     }
 }
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, old_store_set_up, old_store_tear_down)
     const struct CMUnitTest tests[] = {
         TEST(by_count_the_oldest_go_and_the_session_says_so),
         TEST(what_is_within_its_limits_is_left_alone),

@@ -12,42 +12,11 @@
 #include "proxy/base/clock.h"
 #include "proxy/base/mem.h"
 #include "proxy/base/strbuf.h"
-#include "tests/support/old_session.h"
-#include "tests/support/recording.h"
+#include "tests/support/old_store.h"
 
 #define ROUNDS    40
 #define SECOND_US UINT64_C(1000000)
 #define HOUR_US   (3600 * SECOND_US)
-
-static struct test_folder folder;
-static struct old_session old;
-
-static int set_up(void **state)
-{
-    (void)state;
-    test_folder_make(&folder);
-    old_session_open(&old, folder.store, "old");
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    old_session_close(&old);
-    test_folder_remove(&folder);
-    return 0;
-}
-
-static void check(bool ok, const struct err *err)
-{
-    if (!ok)
-        fail_msg("%s", err->text);
-}
-
-static int64_t count(const char *sql)
-{
-    return test_count(folder.store, sql);
-}
 
 static void sweep_to_end(struct sweep *sweep)
 {
@@ -55,7 +24,7 @@ static void sweep_to_end(struct sweep *sweep)
     bool done = false;
 
     while (!done)
-        check(sweep_step(sweep, 0, &done, &err), &err); /* slice by slice */
+        old_check(sweep_step(sweep, 0, &done, &err), &err); /* slice by slice */
     sweep_free(sweep);
 }
 
@@ -95,7 +64,7 @@ static char *jar_text(void)
     struct err err;
     char *copy;
 
-    check(store_cookies(old.store, old.id, add_to_jar, jar, &err), &err);
+    old_check(store_cookies(old.store, old.id, add_to_jar, jar, &err), &err);
     jar_each(jar, 0, show_cookie, &text);
     jar_free(jar);
     copy = mem_spandup(strbuf_span(&text));
@@ -148,8 +117,8 @@ static void a_rolling_cookie_leaves_its_first_and_its_last_row(void **state)
     sweep_all();
     after = jar_text();
     assert_string_equal(before, after);
-    assert_true(count("SELECT count(*) FROM cookie") <= 3);
-    assert_int_equal(count("SELECT count(*) FROM cookie WHERE seq <> 0"), 0);
+    assert_true(old_count("SELECT count(*) FROM cookie") <= 3);
+    assert_int_equal(old_count("SELECT count(*) FROM cookie WHERE seq <> 0"), 0);
     mem_free(before);
     mem_free(after);
 }
@@ -161,8 +130,8 @@ static void rows_of_exchanges_that_are_kept_stay(void **state)
     for (uint32_t seq = 1; seq <= 20; seq++)
         add_cookie(seq, HOUR_US - seq * SECOND_US, "https", "a.test", "/", "sid=1; Path=/");
     sweep_all();
-    assert_int_equal(count("SELECT count(*) FROM cookie WHERE seq >= 11"), 10);
-    assert_int_equal(count("SELECT count(*) FROM cookie"), 11);
+    assert_int_equal(old_count("SELECT count(*) FROM cookie WHERE seq >= 11"), 10);
+    assert_int_equal(old_count("SELECT count(*) FROM cookie"), 11);
 }
 
 static void what_was_deleted_and_what_is_ignored_goes(void **state)
@@ -175,7 +144,7 @@ static void what_was_deleted_and_what_is_ignored_goes(void **state)
         add_cookie(i + 1, HOUR_US - 2 * i * SECOND_US, "http", "a.test", "/", "x=1; Secure");
     }
     sweep_all();
-    assert_int_equal(count("SELECT count(*) FROM cookie"), 1);
+    assert_int_equal(old_count("SELECT count(*) FROM cookie"), 1);
 }
 
 static void the_young_wait_for_the_next_sweep(void **state)
@@ -184,7 +153,7 @@ static void the_young_wait_for_the_next_sweep(void **state)
     for (uint32_t seq = 1; seq <= 5; seq++)
         add_cookie(seq, 0, "https", "a.test", "/", "sid=1; Path=/");
     sweep_all();
-    assert_int_equal(count("SELECT count(*) FROM cookie"), 5);
+    assert_int_equal(old_count("SELECT count(*) FROM cookie"), 5);
 }
 
 static unsigned draw(unsigned *seed, unsigned below)
@@ -215,7 +184,7 @@ static void the_jar_is_the_same_after_whatever_came(void **state)
         char *before, *after, name[32];
         snprintf(name, sizeof name, "round %u", round);
         old_session_close(&old);
-        old_session_open(&old, folder.store, name);
+        old_session_open(&old, old_folder.store, name);
         for (uint32_t i = 0; i < 150; i++) {
             uint64_t age_us = HOUR_US - i * SECOND_US;
             char line[64];
@@ -233,7 +202,7 @@ static void the_jar_is_the_same_after_whatever_came(void **state)
         mem_free(before);
         mem_free(after);
     }
-    left = count("SELECT count(*) FROM cookie");
+    left = old_count("SELECT count(*) FROM cookie");
     assert_in_range(left, 1, ROUNDS * 150 * 2 / 3);
 }
 
@@ -244,9 +213,9 @@ static void add_event(uint64_t age_us, struct span kind)
     struct err err;
     const struct event_row row = { .time_us = clock_wall_us() - age_us, .kind = kind, .text = SPAN("x") };
 
-    check(store_begin(old.store, &err) && store_add_event(old.store, old.id, &row, &err) &&
-              store_commit(old.store, &err),
-          &err);
+    old_check(store_begin(old.store, &err) && store_add_event(old.store, old.id, &row, &err) &&
+                  store_commit(old.store, &err),
+              &err);
 }
 
 static void events_from_before_the_oldest_go_but_not_what_says_that_something_is_missing(void **state)
@@ -259,8 +228,8 @@ static void events_from_before_the_oldest_go_but_not_what_says_that_something_is
     add_event(HOUR_US, SPAN("sealed"));
     old_session_add(&old, &(struct old_exchange){ .seq = 9, .state = RECORD_DONE, .age_us = 2 * HOUR_US });
     sweep_all();
-    assert_int_equal(count("SELECT count(*) FROM event"), 3);
-    assert_int_equal(count("SELECT count(*) FROM event WHERE kind = 'sealed'"), 1);
+    assert_int_equal(old_count("SELECT count(*) FROM event"), 3);
+    assert_int_equal(old_count("SELECT count(*) FROM event WHERE kind = 'sealed'"), 1);
 }
 
 /* --- handshakes ---------------------------------------------------------------------------------------- */
@@ -278,15 +247,16 @@ static void take(uint32_t seq)
     struct err err;
     bool was_there;
 
-    check(store_begin(old.store, &err) && store_delete_exchange(old.store, old.id, seq, &was_there, &err) &&
-              store_commit(old.store, &err),
-          &err);
+    old_check(store_begin(old.store, &err) &&
+                  store_delete_exchange(old.store, old.id, seq, &was_there, &err) &&
+                  store_commit(old.store, &err),
+              &err);
 }
 
 static void assert_all_handshakes_are_there(void)
 {
-    assert_int_equal(count("SELECT count(*) FROM exchange WHERE client_tls NOT IN (SELECT id FROM tls)"
-                           " OR origin_tls NOT IN (SELECT id FROM tls)"),
+    assert_int_equal(old_count("SELECT count(*) FROM exchange WHERE client_tls NOT IN (SELECT id FROM tls)"
+                               " OR origin_tls NOT IN (SELECT id FROM tls)"),
                      0);
 }
 
@@ -299,7 +269,7 @@ static void handshakes_go_with_the_last_who_refers_to_them(void **state)
     for (uint32_t seq = 1; seq <= 290; seq++)
         take(seq);
     sweep_all();
-    assert_int_equal(count("SELECT count(*) FROM tls"), 21);
+    assert_int_equal(old_count("SELECT count(*) FROM tls"), 21);
     assert_all_handshakes_are_there();
 }
 
@@ -314,13 +284,13 @@ static void a_handshake_that_is_used_again_is_there_at_every_place_of_a_sweep(vo
         char name[32];
         snprintf(name, sizeof name, "at %u", at);
         old_session_close(&old);
-        old_session_open(&old, folder.store, name);
+        old_session_open(&old, old_folder.store, name);
         for (uint32_t seq = 1; seq <= 260; seq++)
             add_with_tls(seq);
         take(1);
         sweep = sweep_new(old.store, old.id);
         for (unsigned i = 0; i < at && !done; i++)
-            check(sweep_step(sweep, 0, &done, &err), &err);
+            old_check(sweep_step(sweep, 0, &done, &err), &err);
         old_session_add(&old, &(struct old_exchange){
                                   .seq = 999, .state = RECORD_DONE, .client_tls = 2, .origin_tls = 3 });
         sweep_to_end(sweep);
@@ -340,7 +310,7 @@ static void one_sweep_is_under_way_at_a_time(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, old_store_set_up, old_store_tear_down)
     const struct CMUnitTest tests[] = {
         TEST(a_rolling_cookie_leaves_its_first_and_its_last_row),
         TEST(rows_of_exchanges_that_are_kept_stay),
