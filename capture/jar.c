@@ -19,7 +19,7 @@ struct entry {
 
 struct name_row {
     char *name;
-    struct entry *first;
+    struct entry *first, *last; /* by creation */
     UT_hash_handle hh;
 };
 
@@ -96,8 +96,11 @@ static void entry_add(struct jar *jar, struct entry *entry)
 {
     struct name_row *row = name_row_of(jar, entry->cookie.name);
 
-    entry->next_same_name = row->first;
-    row->first = entry;
+    if (row->last != NULL)
+        row->last->next_same_name = entry;
+    else
+        row->first = entry;
+    row->last = entry;
     entry->order = jar->next_order++;
     entry->prev = jar->last;
     if (jar->last != NULL)
@@ -110,11 +113,15 @@ static void entry_add(struct jar *jar, struct entry *entry)
 static void entry_remove(struct jar *jar, struct entry *entry)
 {
     struct name_row *row = name_row_of(jar, entry->cookie.name);
-    struct entry **link = &row->first;
+    struct entry **link = &row->first, *before = NULL;
 
-    while (*link != entry)
-        link = &(*link)->next_same_name;
+    while (*link != entry) {
+        before = *link;
+        link = &before->next_same_name;
+    }
     *link = entry->next_same_name;
+    if (row->last == entry)
+        row->last = before;
     if (entry->prev != NULL)
         entry->prev->next = entry->next;
     else
@@ -128,22 +135,34 @@ static void entry_remove(struct jar *jar, struct entry *entry)
     entry_free(entry);
 }
 
+static void add_twin(struct jar *jar, const struct jar_cookie *cookie)
+{
+    struct entry *twin = mem_new(struct entry);
+
+    twin->cookie = *cookie;
+    twin->cookie.name.ptr = mem_spandup(cookie->name);
+    twin->cookie.value.ptr = mem_spandup(cookie->value);
+    twin->cookie.domain = mem_strdup(cookie->domain);
+    twin->cookie.path = mem_strdup(cookie->path);
+    twin->cookie.priority = mem_strdup(cookie->priority);
+    entry_add(jar, twin);
+}
+
 struct jar *jar_copy(const struct jar *jar)
 {
     struct jar *copy = jar_new();
 
-    for (const struct entry *entry = jar->first; entry != NULL; entry = entry->next) {
-        struct entry *twin = mem_new(struct entry);
-        const struct jar_cookie *cookie = &entry->cookie;
+    for (const struct entry *entry = jar->first; entry != NULL; entry = entry->next)
+        add_twin(copy, &entry->cookie);
+    return copy;
+}
 
-        twin->cookie = *cookie;
-        twin->cookie.name.ptr = mem_spandup(cookie->name);
-        twin->cookie.value.ptr = mem_spandup(cookie->value);
-        twin->cookie.domain = mem_strdup(cookie->domain);
-        twin->cookie.path = mem_strdup(cookie->path);
-        twin->cookie.priority = mem_strdup(cookie->priority);
-        entry_add(copy, twin);
-    }
+struct jar *jar_copy_named(const struct jar *jar, struct span name)
+{
+    struct jar *copy = jar_new();
+
+    for (const struct entry *entry = first_of_name(jar, name); entry != NULL; entry = entry->next_same_name)
+        add_twin(copy, &entry->cookie);
     return copy;
 }
 
@@ -346,6 +365,10 @@ static void store_entry(struct jar *jar, struct entry *entry, uint64_t time_us)
 {
     struct entry *old = find_same(jar, &entry->cookie);
 
+    if (old != NULL && is_expired(&old->cookie, time_us)) { /* §5.7: it should be gone by now */
+        entry_remove(jar, old);
+        old = NULL;
+    }
     if (is_expired(&entry->cookie, time_us)) {
         if (old != NULL)
             entry_remove(jar, old);
@@ -503,6 +526,14 @@ void jar_each(const struct jar *jar, uint64_t now_us,
               bool (*each)(void *self, const struct jar_cookie *cookie), void *self)
 {
     for (const struct entry *entry = jar->first; entry != NULL; entry = entry->next)
+        if (!is_expired(&entry->cookie, now_us) && !each(self, &entry->cookie))
+            return;
+}
+
+void jar_each_named(const struct jar *jar, struct span name, uint64_t now_us,
+                    bool (*each)(void *self, const struct jar_cookie *cookie), void *self)
+{
+    for (const struct entry *entry = first_of_name(jar, name); entry != NULL; entry = entry->next_same_name)
         if (!is_expired(&entry->cookie, now_us) && !each(self, &entry->cookie))
             return;
 }

@@ -35,7 +35,7 @@ struct jar_cookie {
     enum same_site same_site;
     const char *priority; /* as it was spelled; "" none */
     int64_t expires_us;
-    uint64_t created_us; /* of the first cookie of this identity: replacing keeps it */
+    uint64_t created_us; /* of the first of this identity: replacing keeps it, unless it had expired */
     uint64_t set_us;     /* of the value that it has now */
     uint32_t exchange;   /* that set it or sent it first; 0: not known */
 };
@@ -50,6 +50,7 @@ struct jar_request {
 struct jar *jar_new(void);
 void jar_free(struct jar *jar); /* NULL is fine */
 struct jar *jar_copy(const struct jar *jar);
+struct jar *jar_copy_named(const struct jar *jar, struct span name); /* only the cookies of that name */
 
 /* One Set-Cookie field's value. False when a user agent ignores it, with the reason: ERR_PROTO. */
 bool jar_add_set(struct jar *jar, const struct jar_request *request, uint64_t time_us, struct span line,
@@ -77,6 +78,10 @@ enum jar_change jar_last_change(const struct jar *jar, const struct jar_cookie *
 /* Every cookie that has not expired at now_us, in order of creation. each returns false to stop. */
 void jar_each(const struct jar *jar, uint64_t now_us,
               bool (*each)(void *self, const struct jar_cookie *cookie), void *self);
+
+/* The same for those of one name. */
+void jar_each_named(const struct jar *jar, struct span name, uint64_t now_us,
+                    bool (*each)(void *self, const struct jar_cookie *cookie), void *self);
 
 /* When the next cookie expires after now_us; UINT64_MAX: none will. */
 uint64_t jar_next_expiry_us(const struct jar *jar, uint64_t now_us);

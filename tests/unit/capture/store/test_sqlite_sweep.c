@@ -14,7 +14,7 @@
 #include "proxy/base/strbuf.h"
 #include "tests/support/old_store.h"
 
-#define ROUNDS    40
+#define ROUNDS    300
 #define SECOND_US UINT64_C(1000000)
 #define HOUR_US   (3600 * SECOND_US)
 
@@ -65,7 +65,7 @@ static char *jar_text(void)
     char *copy;
 
     old_check(store_cookies(old.store, old.id, add_to_jar, jar, &err), &err);
-    jar_each(jar, 0, show_cookie, &text);
+    jar_each(jar, clock_wall_us(), show_cookie, &text);
     jar_free(jar);
     copy = mem_spandup(strbuf_span(&text));
     strbuf_clear(&text);
@@ -131,7 +131,7 @@ static void rows_of_exchanges_that_are_kept_stay(void **state)
         add_cookie(seq, HOUR_US - seq * SECOND_US, "https", "a.test", "/", "sid=1; Path=/");
     sweep_all();
     assert_int_equal(old_count("SELECT count(*) FROM cookie WHERE seq >= 11"), 10);
-    assert_int_equal(old_count("SELECT count(*) FROM cookie"), 11);
+    assert_int_equal(old_count("SELECT count(*) FROM cookie"), 12); /* and what they found */
 }
 
 static void what_was_deleted_and_what_is_ignored_goes(void **state)
@@ -144,7 +144,7 @@ static void what_was_deleted_and_what_is_ignored_goes(void **state)
         add_cookie(i + 1, HOUR_US - 2 * i * SECOND_US, "http", "a.test", "/", "x=1; Secure");
     }
     sweep_all();
-    assert_int_equal(old_count("SELECT count(*) FROM cookie"), 1);
+    assert_int_equal(old_count("SELECT count(*) FROM cookie"), 0);
 }
 
 static void the_young_wait_for_the_next_sweep(void **state)
@@ -175,7 +175,8 @@ static void the_jar_is_the_same_after_whatever_came(void **state)
                                         "; Max-Age=0",
                                         "; Max-Age=0; Path=/",
                                         "; Path=/; Secure; HttpOnly",
-                                        "; Path=/; Max-Age=90000" };
+                                        "; Path=/; Max-Age=90000",
+                                        "; Path=/; Max-Age=20" };
     int64_t left = 0;
 
     (void)state;
@@ -188,7 +189,7 @@ static void the_jar_is_the_same_after_whatever_came(void **state)
         for (uint32_t i = 0; i < 150; i++) {
             uint64_t age_us = HOUR_US - i * SECOND_US;
             char line[64];
-            snprintf(line, sizeof line, "n%u=%u%s", draw(&seed, 3), i, ends[draw(&seed, 9)]);
+            snprintf(line, sizeof line, "n%u=%u%s", draw(&seed, 3), i, ends[draw(&seed, 10)]);
             if (draw(&seed, 3) == 0)
                 add_sent(1, age_us, paths[draw(&seed, 2)], draw(&seed, 2) ? "n1" : "n2", line + 3);
             else
