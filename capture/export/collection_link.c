@@ -48,8 +48,8 @@ static void write_set(struct json_out *json, const struct link *link, const stru
 void link_write_script(struct collection *collection, const struct survey_item *item)
 {
     static const char *const helper[] = {
-        "// Later requests carry what this response issues. One without it, such as an error, changes "
-        "nothing.",
+        ("// Later requests carry what this response issues. One without it, such as an error, changes "
+         "nothing."),
         "const issued = (read, set) => {",
         "    let value;",
         "    try {",

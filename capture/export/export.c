@@ -104,8 +104,8 @@ const char *export_reason_text(enum export_reason reason)
         [EXPORT_CREDENTIAL] = "credentials that can't be sent again as they are: see the items",
         [EXPORT_LINKED] = "linked: variables that the item sets whose response issued the value",
         [EXPORT_LINK_LATE] =
-            "used before they are set: variables, by items whose folder stands before the one "
-            "that sets them; --group-by chronological has neither",
+            ("used before they are set: variables, by items whose folder stands before the one "
+             "that sets them; --group-by chronological has neither"),
         [EXPORT_LINKS_MANY] = "not linked: what came after too many values that may be links",
         [EXPORT_EXAMPLE_CUT] =
             "cut short: examples with a body longer than --max-example-body, or than was kept",

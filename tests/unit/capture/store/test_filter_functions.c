@@ -28,7 +28,7 @@ static bool read_body(void *self, int64_t body, store_sink sink, void *sink_self
         return true;
     }
     for (size_t i = 0; body == 5 && i < 3; i++) {
-        if (!sink(sink_self, span_make("tex" + i, 1), err))
+        if (!sink(sink_self, span_make(&"tex"[i], 1), err))
             return false;
     }
     if (body == 5)
