@@ -258,7 +258,7 @@ void upstream_via_dial_failed(struct upstream *u, int status, struct err *err)
         err_set(err, ERR_FOUND, "proxy '%s' is weir itself: --via must lead to another one", name);
         status = 508;
     } else {
-        err_add(err, "proxy '%s' can't be reached", name);
+        err_add(err, "proxy '%s' (%s) can't be reached", name, u->key.hop->from);
     }
     upstream_fail(u, status, false, CUT_RESET, err->text);
 }

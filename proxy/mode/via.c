@@ -57,6 +57,7 @@ static void hop_free(struct via_hop *hop)
     mem_free(hop->user);
     mem_free(hop->password);
     mem_free(hop->name);
+    mem_free(hop->from);
     mem_free(hop);
 }
 
@@ -197,7 +198,8 @@ static bool same_text(const char *a, const char *b)
 }
 
 /* The table's hop for a URL, which is made when it is the first of its kind. */
-static bool add_hop(struct via *via, struct span text, const struct via_hop **out_hop, struct err *err)
+static bool add_hop(struct via *via, struct span text, const char *from, const struct via_hop **out_hop,
+                    struct err *err)
 {
     struct via_hop *hop = mem_new(struct via_hop);
 
@@ -214,6 +216,7 @@ static bool add_hop(struct via *via, struct span text, const struct via_hop **ou
             return true;
         }
     }
+    hop->from = mem_strdup(from);
     via->hops = mem_realloc(via->hops, (via->hop_count + 1) * sizeof(struct via_hop *));
     via->hops[via->hop_count++] = hop;
     hop->id = (unsigned)via->hop_count;
@@ -243,6 +246,7 @@ static bool add_variable(struct via *via, const char *first, const char *second,
 {
     const char *name, *value = variable(first, second, &name);
     struct strbuf url = STRBUF_EMPTY;
+    char *from;
     bool ok;
 
     if (value == NULL)
@@ -252,7 +256,9 @@ static bool add_variable(struct via *via, const char *first, const char *second,
     if (find_scheme_end(span_of(value)) == strlen(value))
         strbuf_add_str(&url, "http://");
     strbuf_add_str(&url, value);
-    ok = add_hop(via, strbuf_span(&url), out_hop, err) || err_add(err, "variable %s", name);
+    from = mem_printf("variable %s", name);
+    ok = add_hop(via, strbuf_span(&url), from, out_hop, err) || err_add(err, "%s", from);
+    mem_free(from);
     strbuf_clear(&url);
     return ok;
 }
@@ -322,7 +328,7 @@ static bool add_hosts(struct rule *rule, struct span list, struct err *err)
     return rule->host_count != 0 || err_set(err, ERR_USAGE, "no host before the '='");
 }
 
-static bool set_way(struct via *via, struct rule *rule, struct span text, struct err *err)
+static bool set_way(struct via *via, struct rule *rule, struct span text, const char *from, struct err *err)
 {
     rule->way = WAY_HOP;
     if (span_eq(text, SPAN("direct"))) {
@@ -333,29 +339,36 @@ static bool set_way(struct via *via, struct rule *rule, struct span text, struct
         rule->way = WAY_ENVIRONMENT;
         return read_environment(via, err);
     }
-    return add_hop(via, text, &rule->hop, err);
+    return add_hop(via, text, from, &rule->hop, err);
 }
 
 static bool set_named_way(struct via *via, struct rule *rule, struct span text, struct err *err)
 {
-    char *line = NULL;
+    char *line = NULL, *from, *name;
+    const char *value;
     bool ok;
 
     if (span_starts(text, SPAN("file:"))) {
         if (!read_file(span_from(text, 5), &line, err))
             return false;
+        from = mem_printf("file '%.*s'", SPAN_ARG(span_from(text, 5)));
     } else if (span_starts(text, SPAN("env:"))) {
-        char *name = mem_spandup(span_from(text, 4));
-        const char *value = getenv(name);
+        name = mem_spandup(span_from(text, 4));
+        value = getenv(name);
         line = value != NULL ? mem_strdup(value) : NULL;
-        if (line == NULL)
-            err_set(err, ERR_USAGE, "variable '%s' is not set", name);
+        from = mem_printf("variable %s", name);
         mem_free(name);
-        if (line == NULL)
+        if (line == NULL) {
+            err_set(err, ERR_USAGE, "%s is not set", from);
+            mem_free(from);
             return false;
+        }
+    } else {
+        return set_way(via, rule, text, "--via", err);
     }
-    ok = set_way(via, rule, line != NULL ? span_trim(span_of(line)) : text, err);
+    ok = set_way(via, rule, span_trim(span_of(line)), from, err) || err_add(err, "%s", from);
     mem_free(line);
+    mem_free(from);
     return ok;
 }
 

@@ -259,6 +259,7 @@ static void a_file_says_the_proxy_in_its_first_line(void **state)
     check_refused(rule, "no line");
     assert_int_equal(truncate(path, 100000), 0);
     check_refused(rule, "write http://");
+    check_refused(rule, path);
     fd = open(path, O_WRONLY);
     for (int i = 0; i < 5000; i++)
         assert_int_equal(write(fd, "x", 1), 1);
@@ -354,6 +355,24 @@ static void a_wrong_variable_is_named_and_not_repeated(void **state)
     (void)state;
     setenv("https_proxy", "ftp://a:secret@p.test", 1);
     check_refused("env", "variable https_proxy");
+    check_refused("x.test=env:https_proxy", "--via: variable https_proxy: no upstream proxy");
+}
+
+static void a_proxy_knows_where_it_was_said(void **state)
+{
+    struct target target = { .host = "a.test", .port = 80 };
+    struct via *via;
+
+    (void)state;
+    setenv("http_proxy", "http://p.test", 1);
+    setenv("MY_WAY", "http://q.test", 1);
+    via = table(RULES("a.test=env", "b.test=env:MY_WAY", "c.test=http://r.test", "http://q.test"));
+    assert_string_equal(via_find(via, &target)->from, "variable http_proxy");
+    target.host[0] = 'b';
+    assert_string_equal(via_find(via, &target)->from, "variable MY_WAY");
+    target.host[0] = 'c';
+    assert_string_equal(via_find(via, &target)->from, "--via");
+    via_free(via);
 }
 
 int main(void)
@@ -379,6 +398,7 @@ int main(void)
         TEST(no_proxy_is_the_end_of_the_rules),
         TEST(where_the_environment_says_nothing_the_next_rule_does),
         TEST(a_wrong_variable_is_named_and_not_repeated),
+        TEST(a_proxy_knows_where_it_was_said),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
