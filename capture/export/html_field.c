@@ -82,23 +82,34 @@ static bool read_tag(struct span text, const struct html_field *kind, struct htm
     return out_field->name.len != 0 && out_field->value.len != 0;
 }
 
-bool html_field_next(struct span *rest, struct html_field *out_field)
+/* rest: behind a '<'. *out_len: how much of it the tag takes, 0 where none of ours begins. */
+static bool find_field(struct span rest, struct html_field *out_field, size_t *out_len)
 {
-    while (rest->len != 0) {
-        size_t len = 0;
+    *out_len = 0;
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        struct span tag = span_of(kinds[i].tag);
+        bool is_field;
 
-        *rest = span_from(*rest, span_find(*rest, '<'));
-        *rest = span_from(*rest, rest->len != 0);
-        for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-            struct span tag = span_of(kinds[i].tag);
-
-            if (!span_istarts(*rest, tag) || rest->len == tag.len || !is_blank(rest->ptr[tag.len]))
-                continue;
-            if (read_tag(span_from(*rest, tag.len), &kinds[i], out_field, &len)) {
-                *rest = span_from(*rest, tag.len + len);
-                return true;
-            }
-        }
+        if (!span_istarts(rest, tag) || rest.len == tag.len || !is_blank(rest.ptr[tag.len]))
+            continue;
+        is_field = read_tag(span_from(rest, tag.len), &kinds[i], out_field, out_len);
+        *out_len += tag.len;
+        if (is_field)
+            return true;
     }
     return false;
+}
+
+bool html_field_next(struct span *rest, struct html_field *out_field)
+{
+    bool is_found = false;
+    size_t len;
+
+    while (!is_found && rest->len != 0) {
+        *rest = span_from(*rest, span_find(*rest, '<'));
+        *rest = span_from(*rest, rest->len != 0);
+        is_found = find_field(*rest, out_field, &len);
+        *rest = span_from(*rest, len);
+    }
+    return is_found;
 }

@@ -1,7 +1,8 @@
 /* html_field: the values that a page carries for its scripts and forms: <input name value>, <meta name
  * content>.
  *
- * No tree is built: tags are found where they stand, and what is damaged is passed over. Any thread. */
+ * No tree is built: tags are found where they stand, and what is damaged is passed over. Work is one
+ * pass, whatever the page is. Any thread. */
 #ifndef WEIR_CAPTURE_EXPORT_HTML_FIELD_H
 #define WEIR_CAPTURE_EXPORT_HTML_FIELD_H
 

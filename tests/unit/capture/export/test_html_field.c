@@ -71,6 +71,27 @@ static void a_damaged_page_gives_what_can_be_read_of_it(void **state)
         assert_fields(pages[i], "");
     assert_fields("<input name=a value=\"b", "input:a=b");
     assert_fields("< <input name=a value=b", "input:a=b");
+    assert_fields("<input x <input name=a value=b>", "input:a=b");
+}
+
+/* Were each tag read to the end of the page again, this would take hours. */
+static void tags_that_never_end_are_read_once(void **state)
+{
+    static const struct span tags[] = { SPAN("<input "), SPAN("<meta a=\""), SPAN("<input name=a") };
+    enum { PAGE_BYTES = 4 * 1024 * 1024 };
+    struct html_field field;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(tags) / sizeof(tags[0]); i++) {
+        struct strbuf page = STRBUF_EMPTY;
+        struct span rest;
+
+        while (page.len < PAGE_BYTES)
+            strbuf_add(&page, tags[i]);
+        rest = strbuf_span(&page);
+        assert_false(html_field_next(&rest, &field));
+        strbuf_clear(&page);
+    }
 }
 
 int main(void)
@@ -80,6 +101,7 @@ int main(void)
         cmocka_unit_test(an_attribute_may_hold_what_looks_like_a_tag),
         cmocka_unit_test(what_has_no_name_or_no_value_is_none),
         cmocka_unit_test(a_damaged_page_gives_what_can_be_read_of_it),
+        cmocka_unit_test(tags_that_never_end_are_read_once),
     };
 
     return cmocka_run_group_tests_name("html_field", tests, NULL, NULL);
