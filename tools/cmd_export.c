@@ -12,6 +12,7 @@
 #include "tools/bundle.h"
 #include "tools/command.h"
 #include "tools/export_args.h"
+#include "tools/export_fit.h"
 #include "tools/export_told.h"
 #include "tools/format.h"
 #include "tools/progress.h"
@@ -93,7 +94,7 @@ static bool write_export(const struct args *args, const struct export_format *fo
     bool ok;
 
     if (!export_args_read(args, &options, err) || !export_args_check(&options, err) ||
-        !check_into(args, &options, err))
+        !check_into(args, &options, err) || !export_fit_check(args, store, row, filter, err))
         return false;
     if (path == NULL)
         path = args->into;
@@ -149,6 +150,10 @@ int cmd_export(const struct args *args)
         err_set(&err, ERR_USAGE,
                 "--domain goes with the cookies formats; for '%s' there is --filter 'host:%s'", format->name,
                 args->domain);
+        return command_fail(&err);
+    }
+    if (args->filter != NULL && format_is_jar(format)) {
+        err_set(&err, ERR_USAGE, "--filter is about exchanges; for '%s' there is --domain", format->name);
         return command_fail(&err);
     }
     if (args->host != NULL && strcmp(format->name, "openapi") != 0) {

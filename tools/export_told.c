@@ -77,12 +77,19 @@ static void add_bodies_left(struct strbuf *out, const struct export_options *opt
 static void add_written(struct strbuf *out, const struct export_format *format, const char *path,
                         const struct export_report *report)
 {
+    const char *plural = format_is_jar(format) ? "cookies" : "exchanges";
+
+    if (report->considered == 0) {
+        strbuf_printf(out, "weir: there are no %s: wrote an empty export", plural);
+        if (path != NULL) {
+            strbuf_add_str(out, " to ");
+            text_add_shown(out, span_of(path));
+        }
+        return;
+    }
     strbuf_printf(out, report->examples != 0 ? "weir: wrote %llu items of " : "weir: wrote %llu of ",
                   (unsigned long long)report->written);
-    if (format_is_jar(format))
-        text_add_count(out, report->considered, "cookie", "cookies");
-    else
-        text_add_count(out, report->considered, "exchange", "exchanges");
+    text_add_count(out, report->considered, format_is_jar(format) ? "cookie" : "exchange", plural);
     if (report->examples != 0) {
         strbuf_add_str(out, ", and ");
         text_add_count(out, report->examples, "further example", "further examples");
@@ -112,6 +119,8 @@ void export_told(const struct export_options *options, const char *path, const s
     }
     if (report->is_hidden)
         strbuf_add_str(&out, "; no known secret is in it\n");
+    else if (report->written == 0)
+        strbuf_add_char(&out, '\n');
     else
         strbuf_add_str(&out, "; values are as captured, passwords and tokens too: keep it secret\n");
     if (report->values_path != NULL) {

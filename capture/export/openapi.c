@@ -1,12 +1,12 @@
 /* OpenAPI 3.1: what the exchanges prove of an API. Two passes find its paths and what is none of it
  * (endpoints.h), the third learns, and examples are read again as they are written. */
 #include "capture/export/endpoints.h"
+#include "capture/export/host_scope.h"
 #include "capture/export/json_out.h"
 #include "capture/export/openapi_model.h"
 #include "capture/export/patterns.h"
 #include "capture/export/text.h"
 #include "proxy/base/mem.h"
-#include "proxy/http/url.h"
 
 /* --- what is an API ------------------------------------------------------------------------------------ */
 
@@ -128,17 +128,10 @@ static bool is_site(const struct record *record)
     return false;
 }
 
-/* "shop.test" is that host on every port, "shop.test:8443" on one. */
-static bool is_host(const struct record *record, const struct authority *host)
-{
-    return host == NULL ||
-           (span_ieq(record->host, span_of(host->host)) && (host->port == 0 || host->port == record->port));
-}
-
 /* --- learning ------------------------------------------------------------------------------------------ */
 
 static bool learn_all(struct openapi *openapi, struct export_job *job, const struct template *template,
-                      struct fates *fates, const struct authority *host, struct err *err)
+                      struct fates *fates, const struct host_scope *host, struct err *err)
 {
     const struct export_source *source = job->source;
     const struct record *record;
@@ -152,7 +145,7 @@ static bool learn_all(struct openapi *openapi, struct export_job *job, const str
             return false;
         if (record == NULL)
             return true;
-        if (!is_host(record, host))
+        if (host != NULL && !host_scope_takes(host, record))
             continue;
         job->report->considered++;
         if (!is_wanted(fate_of(fates, record->seq), &why)) {
@@ -169,7 +162,7 @@ static bool learn_all(struct openapi *openapi, struct export_job *job, const str
     }
 }
 
-static bool learn(struct openapi *openapi, struct export_job *job, const struct authority *host,
+static bool learn(struct openapi *openapi, struct export_job *job, const struct host_scope *host,
                   struct err *err)
 {
     struct dedup_options options = { .max_examples = 1 };
@@ -287,19 +280,11 @@ static bool write_document(const struct openapi *openapi, struct export_job *job
     return true;
 }
 
-static bool read_host(const char *text, struct authority *out_host, struct err *err)
-{
-    struct err why;
-
-    return url_parse_authority(span_of(text), out_host, &why) ||
-           err_set(err, ERR_USAGE, "'%.100s' is no HOST[:PORT]: %.100s", text, why.text);
-}
-
 bool export_openapi(struct export_job *job, struct err *err)
 {
     struct openapi openapi;
-    struct authority host;
-    bool ok = job->options->host == NULL || read_host(job->options->host, &host, err);
+    struct host_scope host;
+    bool ok = job->options->host == NULL || host_scope_parse(job->options->host, &host, err);
 
     openapi_init(&openapi);
     ok = ok && learn(&openapi, job, job->options->host != NULL ? &host : NULL, err) &&

@@ -143,6 +143,27 @@ test('looking at sessions', async (t) => {
     assert.deepEqual(fs.readFileSync(kept), before);
   });
 
+  await t.test('what fits nothing is an error that says what there is, and no file comes of it', async () => {
+    const file = it.file('nothing.out');
+    for (const [why, ...args] of [
+      [/no exchange that fits --filter 'host:nosuch'; hosts of those it has: app\.localhost:\d+\n/, 'har', 'one', '--filter', 'host:nosuch'],
+      [/no exchange that fits --host 'nosuch'; hosts of those it has: app\.localhost:\d+\n/, 'openapi', 'one', '--host', 'nosuch'],
+      [/no exchange that fits --host '127\.0\.0\.1:9'; /, 'openapi', 'one', '--host', '127.0.0.1:9'],
+      [/no exchange that fits --host 'nosuch'; hosts of those that fit the filter: app\.localhost:\d+\n/, 'openapi', 'one', '--filter', 'path:/json', '--host', 'nosuch'],
+    ]) {
+      fs.writeFileSync(file, 'old');
+      const { code, stderr } = await weir.command(['export', ...args, '-o', file]);
+      assert.equal(code, 1, stderr);
+      assert.match(stderr, why);
+      assert.equal(fs.readFileSync(file, 'utf8'), 'old');
+    }
+    const empty = await weir.command(['export', 'cookies-tough', 'one', '--domain', 'x.test', '-o', file]);
+    assert.deepEqual([empty.code, empty.stderr], [0, `weir: there are no cookies: wrote an empty export to ${file}\n`]);
+    const refused = await weir.command(['export', 'cookies-tough', 'one', '--filter', 'host:app.localhost']);
+    assert.equal(refused.code, 2);
+    assert.match(refused.stderr, /--filter is about exchanges; .* --domain/);
+  });
+
   await t.test('every grouping is valid and has every exchange once', async () => {
     const trees = {};
     for (const group of ['both', 'domain', 'endpoint', 'chronological']) {
