@@ -5,7 +5,7 @@
 #include "capture/import/cookie_line.h"
 #include "capture/import/har_text.h"
 #include "capture/import/import_job.h"
-#include "capture/import/json_walk.h"
+#include "capture/import/json_value.h"
 #include "capture/jar.h"
 #include "capture/set_cookie.h"
 #include "proxy/http/url.h"
@@ -217,7 +217,7 @@ static bool read_extension(void *self, struct json_in *json, struct span key, en
 
     (void)key;
     strbuf_init(&text, 256);
-    ok = json_walk_text(json, token, &text);
+    ok = json_value_text(json, token, &text);
     span = strbuf_span(&text);
     if (span_ieq(span, SPAN("Partitioned")))
         cookie->is_partitioned = true;
@@ -232,8 +232,8 @@ static bool read_extension(void *self, struct json_in *json, struct span key, en
 static bool read_expires(struct cookie_in *cookie, struct json_in *json, enum json_in_token token)
 {
     if (token == JSON_IN_STRING)
-        return json_walk_text(json, token, &cookie->expires);
-    if (!json_walk_number(json, token, &cookie->expires_s))
+        return json_value_text(json, token, &cookie->expires);
+    if (!json_value_number(json, token, &cookie->expires_s))
         return false;
     if (cookie->expires_s < 0) /* Playwright's session */
         cookie->expires_s = NAN;
@@ -269,16 +269,16 @@ static bool read_member(void *self, struct json_in *json, struct span key, enum 
     cookie->says_host_only = cookie->says_host_only || span_eq(key, SPAN("hostOnly"));
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         if (span_eq(key, texts[i].key))
-            return json_walk_text(json, token, texts[i].text);
+            return json_value_text(json, token, texts[i].text);
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
         if (span_eq(key, flags[i].key))
-            return json_walk_bool(json, token, flags[i].value);
+            return json_value_bool(json, token, flags[i].value);
     if (span_eq(key, SPAN("expires")) || span_eq(key, SPAN("expirationDate")))
         return read_expires(cookie, json, token);
     if (span_eq(key, SPAN("maxAge")))
-        return json_walk_number(json, token, &cookie->max_age_s);
+        return json_value_number(json, token, &cookie->max_age_s);
     if (span_eq(key, SPAN("extensions")))
-        return json_walk_array(json, token, read_extension, cookie);
+        return json_value_array(json, token, read_extension, cookie);
     if (span_eq(key, SPAN("partitionKey")))
         cookie->is_partitioned = token == JSON_IN_STRING || token == JSON_IN_OBJECT;
     return json_in_skip(json, token);
@@ -303,7 +303,7 @@ static bool read_cookie(void *self, struct json_in *json, struct span key, enum 
     (void)key;
     cookie->number++;
     cookie_reset(cookie);
-    if (!json_walk_object(json, token, read_member, cookie))
+    if (!json_value_object(json, token, read_member, cookie))
         return false;
     if (cookie->is_tough) {
         to_bytes(&cookie->name);
@@ -334,9 +334,9 @@ static bool read_origin_member(void *self, struct json_in *json, struct span key
     struct stored_origin *stored = self;
 
     if (span_eq(key, SPAN("localStorage")))
-        return json_walk_array(json, token, count_item, &stored->items);
+        return json_value_array(json, token, count_item, &stored->items);
     if (span_eq(key, SPAN("origin")))
-        return json_walk_text(json, token, &stored->origin);
+        return json_value_text(json, token, &stored->origin);
     return json_in_skip(json, token);
 }
 
@@ -348,7 +348,7 @@ static bool read_origin(void *self, struct json_in *json, struct span key, enum 
 
     (void)key;
     strbuf_init(&stored.origin, 100);
-    ok = json_walk_object(json, token, read_origin_member, &stored);
+    ok = json_value_object(json, token, read_origin_member, &stored);
     if (ok && stored.items != 0)
         import_count(cookie->job, IMPORT_LOCAL_STORAGE, "%s", strbuf_text(&stored.origin));
     strbuf_clear(&stored.origin);
@@ -358,9 +358,9 @@ static bool read_origin(void *self, struct json_in *json, struct span key, enum 
 static bool read_top_member(void *self, struct json_in *json, struct span key, enum json_in_token token)
 {
     if (span_eq(key, SPAN("cookies")))
-        return json_walk_array(json, token, read_cookie, self);
+        return json_value_array(json, token, read_cookie, self);
     if (span_eq(key, SPAN("origins")))
-        return json_walk_array(json, token, read_origin, self);
+        return json_value_array(json, token, read_origin, self);
     return json_in_skip(json, token);
 }
 
@@ -368,8 +368,8 @@ static void read_json(struct cookie_in *cookie)
 {
     struct json_in *json = json_in_new(cookie->job->input);
     enum json_in_token token = json_in_next(json);
-    bool ok = token == JSON_IN_ARRAY ? json_walk_array(json, token, read_cookie, cookie)
-                                     : json_walk_object(json, token, read_top_member, cookie);
+    bool ok = token == JSON_IN_ARRAY ? json_value_array(json, token, read_cookie, cookie)
+                                     : json_value_object(json, token, read_top_member, cookie);
 
     if (!ok || json_in_next(json) != JSON_IN_END)
         import_damage(cookie->job, "damaged at byte %llu, line %llu, at cookie %llu: %s",
@@ -531,9 +531,9 @@ static bool is_json_jar(struct input *input)
     bool found = false;
 
     if (token == JSON_IN_OBJECT)
-        json_walk_object(json, token, find_cookies, &found);
+        json_value_object(json, token, find_cookies, &found);
     else if (token == JSON_IN_ARRAY && json_in_next(json) == JSON_IN_OBJECT)
-        json_walk_object(json, JSON_IN_OBJECT, find_domain, &found);
+        json_value_object(json, JSON_IN_OBJECT, find_domain, &found);
     json_in_free(json);
     return found;
 }

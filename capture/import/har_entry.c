@@ -3,7 +3,7 @@
 
 #include "capture/import/cookie_line.h"
 #include "capture/import/har_text.h"
-#include "capture/import/json_walk.h"
+#include "capture/import/json_value.h"
 
 /* --- life ---------------------------------------------------------------------------------------------- */
 
@@ -98,9 +98,9 @@ static bool read_pair(void *self, struct json_in *json, struct span key, enum js
     struct har_entry *entry = self;
 
     if (span_eq(key, SPAN("name")))
-        return json_walk_text(json, token, &entry->first);
+        return json_value_text(json, token, &entry->first);
     if (span_eq(key, SPAN("value")))
-        return json_walk_text(json, token, &entry->second);
+        return json_value_text(json, token, &entry->second);
     return json_in_skip(json, token);
 }
 
@@ -125,7 +125,7 @@ static bool read_header(void *self, struct json_in *json, struct span key, enum 
     (void)key;
     strbuf_reset(&entry->first);
     strbuf_reset(&entry->second);
-    if (!json_walk_object(json, token, read_pair, entry))
+    if (!json_value_object(json, token, read_pair, entry))
         return false;
     if (entry->first.is_full || entry->second.is_full)
         import_count(entry->job, IMPORT_LONG, "entry %llu", (unsigned long long)entry->number);
@@ -152,17 +152,17 @@ static bool read_cookie_member(void *self, struct json_in *json, struct span key
     struct har_cookie *cookie = self;
 
     if (span_eq(key, SPAN("path")))
-        return json_walk_text(json, token, &cookie->path);
+        return json_value_text(json, token, &cookie->path);
     if (span_eq(key, SPAN("domain")))
-        return json_walk_text(json, token, &cookie->domain);
+        return json_value_text(json, token, &cookie->domain);
     if (span_eq(key, SPAN("expires")))
-        return json_walk_text(json, token, &cookie->expires);
+        return json_value_text(json, token, &cookie->expires);
     if (span_eq(key, SPAN("sameSite")))
-        return json_walk_text(json, token, &cookie->same_site);
+        return json_value_text(json, token, &cookie->same_site);
     if (span_eq(key, SPAN("httpOnly")))
-        return json_walk_bool(json, token, &cookie->is_http_only);
+        return json_value_bool(json, token, &cookie->is_http_only);
     if (span_eq(key, SPAN("secure")))
-        return json_walk_bool(json, token, &cookie->is_secure);
+        return json_value_bool(json, token, &cookie->is_secure);
     return read_pair(cookie->entry, json, key, token);
 }
 
@@ -199,7 +199,7 @@ static bool read_cookie(void *self, struct json_in *json, struct span key, enum 
     strbuf_reset(&entry->second);
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         strbuf_init(texts[i], 4096);
-    ok = json_walk_object(json, token, read_cookie_member, &cookie);
+    ok = json_value_object(json, token, read_cookie_member, &cookie);
     if (ok && entry->first.len != 0 && entry->role == HTTP_REQUEST) {
         strbuf_add_str(sent, sent->len != 0 ? "; " : "");
         strbuf_add(sent, strbuf_span(&entry->first));
@@ -230,15 +230,15 @@ static bool read_body(void *self, struct json_in *json, struct span key, enum js
     struct har_side *side = &entry->sides[entry->role];
 
     if (span_eq(key, SPAN("mimeType")))
-        return json_walk_text(json, token, &side->type);
+        return json_value_text(json, token, &side->type);
     if (span_eq(key, SPAN("text")))
         return remember(json, token, JSON_IN_STRING, &side->text_at);
     if (span_eq(key, SPAN("params")))
         return remember(json, token, JSON_IN_ARRAY, &entry->params_at);
     if (span_eq(key, SPAN("encoding")) || span_eq(key, SPAN("_encoding")))
-        return json_walk_text(json, token, &side->body_encoding);
+        return json_value_text(json, token, &side->body_encoding);
     if (span_eq(key, SPAN("size")) && entry->role == HTTP_RESPONSE)
-        return json_walk_number(json, token, &side->size);
+        return json_value_number(json, token, &side->size);
     return json_in_skip(json, token);
 }
 
@@ -250,11 +250,11 @@ static bool read_either(struct har_entry *entry, struct json_in *json, struct sp
     struct har_side *side = &entry->sides[entry->role];
 
     if (span_eq(key, SPAN("httpVersion")))
-        return json_walk_text(json, token, &side->version);
+        return json_value_text(json, token, &side->version);
     if (span_eq(key, SPAN("headers")))
-        return json_walk_array(json, token, read_header, entry);
+        return json_value_array(json, token, read_header, entry);
     if (span_eq(key, SPAN("cookies")))
-        return json_walk_array(json, token, read_cookie, entry);
+        return json_value_array(json, token, read_cookie, entry);
     return json_in_skip(json, token);
 }
 
@@ -264,13 +264,13 @@ static bool read_request(void *self, struct json_in *json, struct span key, enum
 
     entry->role = HTTP_REQUEST;
     if (span_eq(key, SPAN("method")))
-        return json_walk_text(json, token, &entry->method);
+        return json_value_text(json, token, &entry->method);
     if (span_eq(key, SPAN("url")))
-        return json_walk_text(json, token, &entry->url);
+        return json_value_text(json, token, &entry->url);
     if (span_eq(key, SPAN("postData")))
-        return json_walk_object(json, token, read_body, entry);
+        return json_value_object(json, token, read_body, entry);
     if (span_eq(key, SPAN("bodySize")))
-        return json_walk_number(json, token, &entry->sides[HTTP_REQUEST].size);
+        return json_value_number(json, token, &entry->sides[HTTP_REQUEST].size);
     return read_either(entry, json, key, token);
 }
 
@@ -280,13 +280,13 @@ static bool read_response(void *self, struct json_in *json, struct span key, enu
 
     entry->role = HTTP_RESPONSE;
     if (span_eq(key, SPAN("status")))
-        return json_walk_number(json, token, &entry->status);
+        return json_value_number(json, token, &entry->status);
     if (span_eq(key, SPAN("statusText")))
-        return json_walk_text(json, token, &entry->status_text);
+        return json_value_text(json, token, &entry->status_text);
     if (span_eq(key, SPAN("content")))
-        return json_walk_object(json, token, read_body, entry);
+        return json_value_object(json, token, read_body, entry);
     if (span_eq(key, SPAN("_error")))
-        return json_walk_text(json, token, &entry->error);
+        return json_value_text(json, token, &entry->error);
     return read_either(entry, json, key, token);
 }
 
@@ -301,7 +301,7 @@ static bool read_timing(void *self, struct json_in *json, struct span key, enum 
 
     for (int i = 0; i < HAR_TIMING_COUNT; i++)
         if (span_eq(key, names[i]))
-            return json_walk_number(json, token, &entry->timings[i]);
+            return json_value_number(json, token, &entry->timings[i]);
     return json_in_skip(json, token);
 }
 
@@ -310,7 +310,7 @@ static bool read_close(void *self, struct json_in *json, struct span key, enum j
     struct har_entry *entry = self;
 
     if (span_eq(key, SPAN("code")))
-        return json_walk_number(json, token, &entry->close_code);
+        return json_value_number(json, token, &entry->close_code);
     return json_in_skip(json, token);
 }
 
@@ -319,31 +319,31 @@ static bool read_member(void *self, struct json_in *json, struct span key, enum 
     struct har_entry *entry = self;
 
     if (span_eq(key, SPAN("startedDateTime")))
-        return json_walk_text(json, token, &entry->started);
+        return json_value_text(json, token, &entry->started);
     if (span_eq(key, SPAN("time")))
-        return json_walk_number(json, token, &entry->time);
+        return json_value_number(json, token, &entry->time);
     if (span_eq(key, SPAN("serverIPAddress")))
-        return json_walk_text(json, token, &entry->address);
+        return json_value_text(json, token, &entry->address);
     if (span_eq(key, SPAN("timings")))
-        return json_walk_object(json, token, read_timing, entry);
+        return json_value_object(json, token, read_timing, entry);
     if (span_eq(key, SPAN("_webSocketMessages")))
         return remember(json, token, JSON_IN_ARRAY, &entry->messages_at);
     if (span_eq(key, SPAN("_webSocketClose")))
-        return json_walk_object(json, token, read_close, entry);
+        return json_value_object(json, token, read_close, entry);
     if (span_eq(key, SPAN("_error")))
-        return json_walk_text(json, token, &entry->error);
+        return json_value_text(json, token, &entry->error);
     if (span_eq(key, SPAN("request"))) {
         entry->sides[HTTP_REQUEST].is_there = token == JSON_IN_OBJECT;
-        return json_walk_object(json, token, read_request, entry);
+        return json_value_object(json, token, read_request, entry);
     }
     if (span_eq(key, SPAN("response"))) {
         entry->sides[HTTP_RESPONSE].is_there = token == JSON_IN_OBJECT;
-        return json_walk_object(json, token, read_response, entry);
+        return json_value_object(json, token, read_response, entry);
     }
     return json_in_skip(json, token);
 }
 
 bool har_entry_read(struct har_entry *entry, struct json_in *json, enum json_in_token token)
 {
-    return json_walk_object(json, token, read_member, entry);
+    return json_value_object(json, token, read_member, entry);
 }

@@ -1,7 +1,7 @@
 /* HAR 1.1 and 1.2, an entry at a time. A document that is damaged is taken up again at the next object that
  * begins as an entry does. */
 #include "capture/import/har_entry.h"
-#include "capture/import/json_walk.h"
+#include "capture/import/json_value.h"
 
 /* How deep the entries lie: the document, its log, the array. */
 #define ENTRIES_DEPTH 3
@@ -38,7 +38,7 @@ bool har_is_mine(struct input *input)
     bool found = false;
 
     if (token == JSON_IN_OBJECT)
-        json_walk_object(json, token, find_log, &found);
+        json_value_object(json, token, find_log, &found);
     json_in_free(json);
     return found;
 }
@@ -101,13 +101,13 @@ static bool read_log_member(void *self, struct json_in *json, struct span key, e
     if (!span_eq(key, SPAN("entries")))
         return json_in_skip(json, token);
     har->has_entries = true;
-    return json_walk_array(json, token, read_entry, har);
+    return json_value_array(json, token, read_entry, har);
 }
 
 static bool read_top_member(void *self, struct json_in *json, struct span key, enum json_in_token token)
 {
     if (span_eq(key, SPAN("log")))
-        return json_walk_object(json, token, read_log_member, self);
+        return json_value_object(json, token, read_log_member, self);
     return read_log_member(self, json, key, token);
 }
 
@@ -144,7 +144,7 @@ static bool is_entry(struct har *har, uint64_t offset)
     bool found = false;
 
     json_in_seek(json, offset, 1);
-    json_walk_object(json, json_in_next(json), find_request, &found);
+    json_value_object(json, json_in_next(json), find_request, &found);
     json_in_free(json);
     return found;
 }
@@ -180,7 +180,7 @@ static bool read_rest(struct har *har)
 
 static bool read_whole(struct har *har)
 {
-    return json_walk_object(har->json, json_in_next(har->json), read_top_member, har) &&
+    return json_value_object(har->json, json_in_next(har->json), read_top_member, har) &&
            json_in_next(har->json) == JSON_IN_END;
 }
 

@@ -5,7 +5,7 @@
 
 #include "capture/import/har_entry.h"
 #include "capture/import/har_text.h"
-#include "capture/import/json_walk.h"
+#include "capture/import/json_value.h"
 #include "capture/splitter.h"
 #include "proxy/base/base64.h"
 
@@ -136,13 +136,13 @@ static bool read_param_member(void *self, struct json_in *json, struct span key,
     struct form *form = self;
 
     if (span_eq(key, SPAN("name")))
-        return json_walk_text(json, token, &form->name);
+        return json_value_text(json, token, &form->name);
     if (span_eq(key, SPAN("value")))
-        return json_walk_text(json, token, &form->value);
+        return json_value_text(json, token, &form->value);
     if (span_eq(key, SPAN("fileName")))
-        return json_walk_text(json, token, &form->file_name);
+        return json_value_text(json, token, &form->file_name);
     if (span_eq(key, SPAN("contentType")))
-        return json_walk_text(json, token, &form->type);
+        return json_value_text(json, token, &form->type);
     return json_in_skip(json, token);
 }
 
@@ -155,7 +155,7 @@ static bool read_param(void *self, struct json_in *json, struct span key, enum j
     strbuf_reset(&form->value);
     strbuf_reset(&form->file_name);
     strbuf_reset(&form->type);
-    if (!json_walk_object(json, token, read_param_member, form))
+    if (!json_value_object(json, token, read_param_member, form))
         return false;
     form->fields++;
     if (form->boundary.len != 0)
@@ -183,7 +183,7 @@ static void set_form_body(struct har_entry *entry, const struct past *past, stru
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         strbuf_init(texts[i], 16 * PAST_TEXT_BYTES);
     json_in_seek(json, entry->params_at, 1);
-    json_walk_array(json, json_in_next(json), read_param, &form); /* was read once, and is sound */
+    json_value_array(json, json_in_next(json), read_param, &form); /* was read once, and is sound */
     if (form.fields != 0 && form.boundary.len != 0)
         har_end_parts(form.out, form.boundary);
     if (form.fields != 0) {
@@ -308,11 +308,11 @@ static bool read_message_member(void *self, struct json_in *json, struct span ke
     struct chatting *chatting = self;
 
     if (span_eq(key, SPAN("type")))
-        return json_walk_text(json, token, &chatting->type);
+        return json_value_text(json, token, &chatting->type);
     if (span_eq(key, SPAN("time")))
-        return json_walk_number(json, token, &chatting->time);
+        return json_value_number(json, token, &chatting->time);
     if (span_eq(key, SPAN("opcode")))
-        return json_walk_number(json, token, &chatting->opcode);
+        return json_value_number(json, token, &chatting->opcode);
     if (span_eq(key, SPAN("data")) && token == JSON_IN_STRING)
         return json_in_string(json, add_message_text, chatting);
     return json_in_skip(json, token);
@@ -384,7 +384,7 @@ static bool read_message(void *self, struct json_in *json, struct span key, enum
     chatting->opcode = 1;
     chatting->time = 0;
     chatting->number++;
-    if (!json_walk_object(json, token, read_message_member, chatting))
+    if (!json_value_object(json, token, read_message_member, chatting))
         return false;
     tell_message(chatting);
     return true;
@@ -399,7 +399,7 @@ static void tell_messages(struct past *past, void *self)
     strbuf_init(&chatting.type, 64);
     strbuf_init(&chatting.text, SPLITTER_PAYLOAD_BYTES / 3 * 4 + 4);
     json_in_seek(json, entry->messages_at, 1);
-    json_walk_array(json, json_in_next(json), read_message, &chatting); /* was read once, and is sound */
+    json_value_array(json, json_in_next(json), read_message, &chatting); /* was read once, and is sound */
     strbuf_clear(&chatting.type);
     strbuf_clear(&chatting.text);
     strbuf_clear(&chatting.bytes);

@@ -1,8 +1,8 @@
-#include "capture/import/json_walk.h"
+#include "capture/import/json_value.h"
 
 #define KEY_BYTES 64
 
-bool json_walk_object(struct json_in *json, enum json_in_token token, json_walk_reader reader, void *self)
+bool json_value_object(struct json_in *json, enum json_in_token token, json_value_reader reader, void *self)
 {
     char copy[KEY_BYTES]; /* the reader's own is gone with the value's first token */
     struct span key;
@@ -20,7 +20,7 @@ bool json_walk_object(struct json_in *json, enum json_in_token token, json_walk_
     return token == JSON_IN_OBJECT_END;
 }
 
-bool json_walk_array(struct json_in *json, enum json_in_token token, json_walk_reader reader, void *self)
+bool json_value_array(struct json_in *json, enum json_in_token token, json_value_reader reader, void *self)
 {
     if (token != JSON_IN_ARRAY)
         return json_in_skip(json, token);
@@ -30,20 +30,20 @@ bool json_walk_array(struct json_in *json, enum json_in_token token, json_walk_r
     return true;
 }
 
-bool json_walk_text(struct json_in *json, enum json_in_token token, struct strbuf *out)
+bool json_value_text(struct json_in *json, enum json_in_token token, struct strbuf *out)
 {
     strbuf_reset(out);
     return token == JSON_IN_STRING ? json_in_text(json, out) : json_in_skip(json, token);
 }
 
-bool json_walk_number(struct json_in *json, enum json_in_token token, double *out)
+bool json_value_number(struct json_in *json, enum json_in_token token, double *out)
 {
     if (token == JSON_IN_NUMBER)
         *out = json_in_number(json);
     return json_in_skip(json, token);
 }
 
-bool json_walk_bool(struct json_in *json, enum json_in_token token, bool *out)
+bool json_value_bool(struct json_in *json, enum json_in_token token, bool *out)
 {
     if (token == JSON_IN_TRUE || token == JSON_IN_FALSE)
         *out = token == JSON_IN_TRUE;
