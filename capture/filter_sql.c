@@ -139,7 +139,9 @@ static void add_value(struct filter_sql *sql, enum term_key key, const struct te
         add_match(sql, "path", value->pattern);
         break;
     case TERM_URL:
-        add_match(sql, "weir_url(scheme, host, port, path, query)", value->pattern);
+        strbuf_printf(&sql->where, "weir_match_url(%u, ?, scheme, host, port, path, query)",
+                      pattern_how(value->pattern));
+        bind_text(sql, pattern_text(value->pattern));
         break;
     case TERM_METHOD:
         add_match(sql, "method", value->pattern);

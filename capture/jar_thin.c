@@ -9,12 +9,12 @@
 #include "capture/jar_thin.h"
 
 #include <string.h>
-#include <uthash.h>
 #include <xxhash.h>
 
 #include "capture/jar_follow.h"
 #include "capture/suffix.h"
 #include "proxy/base/mem.h"
+#include "proxy/base/table.h"
 
 /* Held at once by all strands: more than any jar needs. */
 #define MAX_HELD       16384

@@ -2,9 +2,9 @@
 
 #include <string.h>
 
+#include "capture/fields_json.h"
 #include "capture/record.h"
 #include "proxy/base/mem.h"
-#include "proxy/base/plain.h"
 #include "proxy/http/headers.h"
 
 /* Most heads with what is around them, so that the block is allocated once. */
@@ -115,71 +115,11 @@ struct span piece_text(const struct exchange_piece *piece, struct piece_text tex
                                      : span_make(strbuf_text(&piece->text) + text.offset, text.len);
 }
 
-static void add_json_string(struct strbuf *out, struct span bytes)
-{
-    strbuf_add_char(out, '"');
-    while (bytes.len != 0) {
-        size_t plain = plain_prefix(bytes);
-        unsigned char c;
-        strbuf_add(out, span_sub(bytes, 0, plain));
-        if (plain == bytes.len)
-            break;
-        c = (unsigned char)bytes.ptr[plain];
-        if (c >= 0x80)
-            record_text_add(out, span_sub(bytes, plain, 1));
-        else if (c < 0x20)
-            strbuf_printf(out, "\\u%04x", c);
-        else
-            strbuf_add(out, span_make((const char[]){ '\\', (char)c }, 2));
-        bytes = span_from(bytes, plain + 1);
-    }
-    strbuf_add_char(out, '"');
-}
-
-static char *put(char *to, struct span bytes)
-{
-    memcpy(to, bytes.ptr, bytes.len);
-    return to + bytes.len;
-}
-
-/* ["name","value"], as nearly all fields are: nothing in them needs an escape. */
-static void add_plain_field(struct strbuf *out, struct span name, struct span value)
-{
-    char *room = strbuf_reserve(out, name.len + value.len + 7), *at;
-
-    if (room == NULL)
-        return;
-    at = put(put(put(room, SPAN("[\"")), name), SPAN("\",\""));
-    at = put(put(at, value), SPAN("\"]"));
-    *at = '\0';
-    out->len += (size_t)(at - room);
-}
-
-void piece_headers_json(struct strbuf *out, const struct headers *headers)
-{
-    strbuf_add_char(out, '[');
-    for (size_t i = 0; i < headers->count; i++) {
-        struct span name = headers_name(headers, i), value = headers_value(headers, i);
-        if (i != 0)
-            strbuf_add_char(out, ',');
-        if (headers->items[i].is_plain) {
-            add_plain_field(out, name, value);
-            continue;
-        }
-        strbuf_add_char(out, '[');
-        add_json_string(out, name);
-        strbuf_add_char(out, ',');
-        add_json_string(out, value);
-        strbuf_add_char(out, ']');
-    }
-    strbuf_add_char(out, ']');
-}
-
 struct piece_text piece_add_headers(struct exchange_piece *piece, const struct headers *headers)
 {
     size_t offset = piece->text.len;
 
-    piece_headers_json(&piece->text, headers);
+    fields_json_add(&piece->text, headers);
     return text_since(piece, offset);
 }
 

@@ -140,15 +140,12 @@ void piece_free(struct piece *piece); /* the entry stays */
 struct piece_text piece_add_text(struct exchange_piece *piece, struct span bytes);
 /* Bytes as they are. */
 struct piece_text piece_add_bytes(struct exchange_piece *piece, struct span bytes);
-/* [[name, value], ...] */
+/* As fields_json.h has them. */
 struct piece_text piece_add_headers(struct exchange_piece *piece, const struct headers *headers);
 /* The media type of a Content-Type, lower case, without parameters; none when there is none. */
 struct piece_text piece_add_type(struct exchange_piece *piece, const struct headers *headers);
 /* Borrowed until more is added. ptr NULL: none. */
 struct span piece_text(const struct exchange_piece *piece, struct piece_text text);
-
-/* The same array of headers, for who collects it elsewhere. */
-void piece_headers_json(struct strbuf *out, const struct headers *headers);
 
 /* Those of a request's Cookie fields that this client has not sent last; see seen_cookies.h. */
 void piece_add_sent_cookies(struct exchange_piece *piece, const struct tap_exchange *exchange,

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/queue.h>
 
+#include "capture/fields_json.h"
 #include "capture/filter.h"
 #include "capture/heads.h"
 #include "capture/piece.h"
@@ -465,7 +466,7 @@ static void add_interim(struct recording *recording, const struct http_head *hea
 {
     strbuf_add_char(&recording->interim, recording->interim.len == 0 ? '[' : ',');
     strbuf_printf(&recording->interim, "[%d,", head->status);
-    piece_headers_json(&recording->interim, &head->headers);
+    fields_json_add(&recording->interim, &head->headers);
     strbuf_add_char(&recording->interim, ']');
     hold(recording);
 }

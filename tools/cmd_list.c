@@ -99,7 +99,7 @@ static bool list_all(struct listing *listing, struct err *err)
     const struct record *record;
     bool ok;
 
-    if (!store_exchanges(listing->store, listing->session, 1, listing->filter, &cursor, err))
+    if (!store_summaries(listing->store, listing->session, 1, listing->filter, &cursor, err))
         return false;
     while ((ok = store_next(cursor, &record, err)) && record != NULL && !ferror(stdout))
         write_record(listing, record);
@@ -144,7 +144,7 @@ static bool look(struct listing *listing, bool has_ended, uint32_t *out_last, st
     bool ok;
 
     *out_last = listing->from;
-    if (!store_exchanges(listing->store, listing->session, listing->from, NULL, &cursor, err))
+    if (!store_summaries(listing->store, listing->session, listing->from, NULL, &cursor, err))
         return false;
     while ((ok = store_next(cursor, &record, err)) && record != NULL) {
         uint32_t place = record->seq - listing->from;
@@ -164,7 +164,7 @@ static bool write_finished(struct listing *listing, bool is_full, struct err *er
     const struct record *record;
     bool ok;
 
-    if (!store_exchanges(listing->store, listing->session, listing->from, listing->filter, &cursor, err))
+    if (!store_summaries(listing->store, listing->session, listing->from, listing->filter, &cursor, err))
         return false;
     while ((ok = store_next(cursor, &record, err)) && record != NULL && !ferror(stdout)) {
         uint32_t place = record->seq - listing->from;

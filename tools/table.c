@@ -1,3 +1,4 @@
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -46,6 +47,15 @@ struct table *table_new(FILE *out, enum table_mode mode, const struct table_colu
     return table;
 }
 
+static void add_blanks(struct strbuf *line, size_t count)
+{
+    char *room = strbuf_reserve(line, count);
+
+    memset(room, ' ', count);
+    room[count] = '\0';
+    line->len += count;
+}
+
 static void write_cell(struct table *table, size_t column, struct span text, size_t width, enum style style,
                        size_t *at)
 {
@@ -60,14 +70,14 @@ static void write_cell(struct table *table, size_t column, struct span text, siz
         is_cut = true;
     }
     if (table->columns[column].is_right)
-        strbuf_printf(line, "%*s", (int)padding, "");
+        add_blanks(line, padding);
     style_begin(line, table->has_colour, style);
     strbuf_add(line, text);
     if (is_cut)
         strbuf_add_str(line, "…");
     style_end(line, table->has_colour, style);
     if (!is_last)
-        strbuf_printf(line, "%*s", (int)(table->columns[column].is_right ? 0 : padding) + 2, "");
+        add_blanks(line, (table->columns[column].is_right ? 0 : padding) + 2);
     *at += width + padding + 2;
 }
 

@@ -1,10 +1,10 @@
 #include "capture/store/filter_functions.h"
 
-#include <jansson.h>
 #include <sqlite3.h>
 #include <string.h>
 
 #include "capture/field_test.h"
+#include "capture/fields_json.h"
 #include "capture/record.h"
 #include "proxy/base/find.h"
 #include "proxy/base/mem.h"
@@ -15,6 +15,20 @@
 #define MAX_DECODED_BYTES (UINT64_C(256) << 20)
 /* A regular expression needs its subject in one piece, and so in memory. */
 #define MAX_REGEX_BYTES (16u << 20)
+
+/* What a function has for as long as the handle lives; each its own. */
+struct own {
+    struct filter_bodies bodies;
+    struct strbuf url; /* room for one */
+};
+
+static void free_own(void *self)
+{
+    struct own *own = self;
+
+    strbuf_clear(&own->url);
+    mem_free(own);
+}
 
 /* --- arguments ----------------------------------------------------------------------------------------- */
 
@@ -114,23 +128,30 @@ static void weir_match(sqlite3_context *call, int arg_count, sqlite3_value **arg
     keep(call, 1, &pattern);
 }
 
-/* Putting a URL together is the same for bytes and for text of the store: nothing is turned back. */
-static void weir_url(sqlite3_context *call, int arg_count, sqlite3_value **args)
+static void weir_match_url(sqlite3_context *call, int arg_count, sqlite3_value **args)
 {
+    struct own *own = sqlite3_user_data(call);
+    struct compiled pattern;
+    struct bytes url;
+    /* Putting a URL together is the same for bytes and for text of the store: it is turned back as a whole.
+     */
     const struct record record = {
-        .scheme = argument_text(args[0]),
-        .host = argument_text(args[1]),
-        .port = (uint16_t)sqlite3_value_int(args[2]),
-        .path = argument_text(args[3]),
-        .query = is_null(args[4]) ? SPAN_NONE : argument_text(args[4]),
+        .scheme = argument_text(args[2]),
+        .host = argument_text(args[3]),
+        .port = (uint16_t)sqlite3_value_int(args[4]),
+        .path = argument_text(args[5]),
+        .query = is_null(args[6]) ? SPAN_NONE : argument_text(args[6]),
     };
-    struct strbuf url;
 
     (void)arg_count;
-    strbuf_init(&url, 0);
-    record_add_url(&record, &url);
-    sqlite3_result_text64(call, strbuf_text(&url), url.len, SQLITE_TRANSIENT, SQLITE_UTF8);
-    strbuf_clear(&url);
+    if (is_null(args[1]) || !compile(call, args, 1, argument_how(args), &pattern))
+        return;
+    strbuf_reset(&own->url);
+    record_add_url(&record, &own->url);
+    bytes_init(&url, strbuf_span(&own->url));
+    sqlite3_result_int(call, pattern_match(pattern.pattern, url.span));
+    bytes_clear(&url);
+    keep(call, 1, &pattern);
 }
 
 /* --- headers ------------------------------------------------------------------------------------------- */
@@ -168,8 +189,7 @@ static bool may_have(sqlite3_value *headers, struct span part)
 {
     struct span text = argument_text(headers);
 
-    return find_any_case(text, part) != FIND_NOWHERE || !is_plain(part) ||
-           has_escaped(text);
+    return find_any_case(text, part) != FIND_NOWHERE || !is_plain(part) || has_escaped(text);
 }
 
 /* The same for what a pattern means, if that is but one text. */
@@ -190,30 +210,27 @@ static bool may_have_literal(sqlite3_value *headers, const struct pattern *patte
 
 typedef bool (*field_test_fn)(const struct field_test *test, struct span name, struct span value);
 
-static json_t *load_fields(sqlite3_value *headers)
+/* What is no text of the store is compared as it stands in the JSON. */
+static void bytes_init_json(struct bytes *bytes, struct fields_json_text text)
 {
-    struct span text = argument_text(headers);
-
-    return json_loadb(text.ptr, text.len, JSON_ALLOW_NUL, NULL);
+    *bytes = (struct bytes){ .span = text.raw };
+    if (!text.is_bytes && fields_json_bytes(&bytes->owned, text))
+        bytes->span = strbuf_span(&bytes->owned);
 }
 
-static struct span json_text(const json_t *string)
+static bool any_field(struct span headers, const struct field_test *test, field_test_fn is_meant)
 {
-    return span_make(json_is_string(string) ? json_string_value(string) : "", json_string_length(string));
-}
-
-static bool any_field(const json_t *fields, const struct field_test *test, field_test_fn is_meant)
-{
+    struct fields_json fields = { .rest = headers };
+    struct fields_json_text name, value;
     bool answer = false;
 
-    for (size_t i = 0; i < json_array_size(fields) && !answer; i++) {
-        const json_t *field = json_array_get(fields, i);
-        struct bytes name, value;
-        bytes_init(&name, json_text(json_array_get(field, 0)));
-        bytes_init(&value, json_text(json_array_get(field, 1)));
-        answer = is_meant(test, name.span, value.span);
-        bytes_clear(&name);
-        bytes_clear(&value);
+    while (!answer && fields_json_next(&fields, &name, &value) == FIELDS_JSON_FIELD) {
+        struct bytes name_bytes, value_bytes;
+        bytes_init_json(&name_bytes, name);
+        bytes_init_json(&value_bytes, value);
+        answer = is_meant(test, name_bytes.span, value_bytes.span);
+        bytes_clear(&name_bytes);
+        bytes_clear(&value_bytes);
     }
     return answer;
 }
@@ -221,7 +238,6 @@ static bool any_field(const json_t *fields, const struct field_test *test, field
 static void test_fields(sqlite3_context *call, sqlite3_value **args, field_test_fn is_meant)
 {
     struct compiled pattern, name;
-    json_t *fields;
 
     if (is_null(args[3]) || !compile(call, args, 1, argument_how(args), &pattern))
         return;
@@ -229,9 +245,7 @@ static void test_fields(sqlite3_context *call, sqlite3_value **args, field_test_
         const struct field_test test = { name.pattern, pattern.pattern };
         bool is_worth_it = test.name == NULL ||
                            (may_have_literal(args[3], test.name) && may_have_literal(args[3], test.pattern));
-        fields = is_worth_it ? load_fields(args[3]) : NULL;
-        sqlite3_result_int(call, any_field(fields, &test, is_meant));
-        json_decref(fields);
+        sqlite3_result_int(call, is_worth_it && any_field(argument_text(args[3]), &test, is_meant));
         keep(call, 2, &name);
     }
     keep(call, 1, &pattern);
@@ -307,31 +321,31 @@ static bool search_piece(void *self, struct span bytes, struct err *err)
 static struct coding *decoder_for(sqlite3_value *headers)
 {
     struct coding *coding = NULL;
-    struct strbuf encodings;
+    struct strbuf encodings = STRBUF_EMPTY;
+    struct fields_json fields = { .rest = argument_text(headers) };
+    struct fields_json_text name, value;
     struct err why;
-    json_t *fields;
 
     if (!may_have(headers, SPAN("content-encoding")))
         return NULL;
-    fields = load_fields(headers);
-    strbuf_init(&encodings, 0);
-    for (size_t i = 0; i < json_array_size(fields); i++) {
-        const json_t *field = json_array_get(fields, i);
-        if (!span_ieq(json_text(json_array_get(field, 0)), SPAN("Content-Encoding")))
-            continue;
-        strbuf_add_str(&encodings, encodings.len != 0 ? ", " : "");
-        strbuf_add(&encodings, json_text(json_array_get(field, 1)));
+    while (fields_json_next(&fields, &name, &value) == FIELDS_JSON_FIELD) {
+        struct bytes bytes;
+        bytes_init_json(&bytes, name);
+        if (span_ieq(bytes.span, SPAN("Content-Encoding"))) {
+            strbuf_add_str(&encodings, encodings.len != 0 ? ", " : "");
+            fields_json_bytes(&encodings, value); /* of what is no coding weir knows none */
+        }
+        bytes_clear(&bytes);
     }
     if (encodings.len == 0 || !coding_new(strbuf_span(&encodings), MAX_DECODED_BYTES, &coding, &why))
         coding = NULL;
     strbuf_clear(&encodings);
-    json_decref(fields);
     return coding;
 }
 
 static void weir_body(sqlite3_context *call, int arg_count, sqlite3_value **args)
 {
-    const struct filter_bodies *bodies = sqlite3_user_data(call);
+    const struct filter_bodies *bodies = &((const struct own *)sqlite3_user_data(call))->bodies;
     struct search search = { .overlap = SIZE_MAX };
     struct err why = { .code = ERR_NONE };
     struct compiled pattern;
@@ -367,7 +381,7 @@ static const struct function_row {
     void (*call)(sqlite3_context *call, int arg_count, sqlite3_value **args);
 } functions[] = {
     { "weir_match", 3, PURE, weir_match },
-    { "weir_url", 5, PURE, weir_url },
+    { "weir_match_url", 7, PURE, weir_match_url },
     { "weir_header", 4, PURE, weir_header },
     { "weir_cookie", 4, PURE, weir_cookie },
     { "weir_body", 4, SQLITE_UTF8 | SQLITE_DIRECTONLY, weir_body },
@@ -376,10 +390,10 @@ static const struct function_row {
 bool filter_functions_register(struct sqlite3 *db, const struct filter_bodies *bodies, struct err *err)
 {
     for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++) {
-        /* Each has its own copy, which goes when the handle does. */
-        void *own = mem_dup(bodies, sizeof *bodies);
+        struct own *own = mem_new(struct own);
+        own->bodies = *bodies;
         if (sqlite3_create_function_v2(db, functions[i].name, functions[i].arg_count, functions[i].flags, own,
-                                       functions[i].call, NULL, NULL, mem_free) != SQLITE_OK)
+                                       functions[i].call, NULL, NULL, free_own) != SQLITE_OK)
             return err_set(err, ERR_STORE, "SQL function %s: %s", functions[i].name, sqlite3_errmsg(db));
     }
     return true;

@@ -6,7 +6,7 @@
  * statement. A value, headers or body that is NULL gives NULL.
  *
  *     weir_match(how, pattern, value)
- *     weir_url(scheme, host, port, path, query)      the URL as text, as a filter sees it
+ *     weir_match_url(how, pattern, scheme, host, port, path, query)
  *     weir_header(how, pattern, name, headers)       whether the JSON array has such a field; name is a glob;
  *     weir_cookie(how, pattern, name, headers)       pattern and name may be NULL: see struct field_test
  *     weir_body(how, pattern, body, headers)         headers: those with the body's Content-Encoding

@@ -1,10 +1,10 @@
 /* Reading exchanges. A slice of rows is copied and the statement ended before the caller sees the first, so
  * that however slow the caller is, no snapshot keeps the WAL from beginning anew. With a filter that takes
  * little, a slice is bounded by the ids it looks at, and that bound follows the time it took. */
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "capture/fields_json.h"
 #include "capture/filter.h"
 #include "capture/store/sqlite.h"
 #include "proxy/base/clock.h"
@@ -20,13 +20,16 @@
 #define MAX_WINDOW (1 << 20)
 #define SLICE_US   100000
 
-#define TEXTS                                                                                                \
-    "client_addr, origin_addr, method, scheme, host, path, query, reason, request_headers, "                 \
-    "response_headers,"                                                                                      \
-    " request_trailers, response_trailers, interim, request_type, response_type, error, protocol,"           \
-    " (SELECT facts FROM tls WHERE tls.id = exchange.client_tls),"                                           \
-    " (SELECT facts FROM tls WHERE tls.id = exchange.origin_tls)"
-enum {
+/* The columns of enum x_text: the long ones between the others. */
+#define TEXTS(long_ones, tls_facts)                                                                          \
+    "client_addr, origin_addr, method, scheme, host, path, query, reason, " long_ones                        \
+    ", request_type, response_type, error, protocol, " tls_facts
+#define ALL_TEXTS                                                                                            \
+    TEXTS("request_headers, response_headers, request_trailers, response_trailers, interim",                 \
+          "(SELECT facts FROM tls WHERE tls.id = exchange.client_tls),"                                      \
+          " (SELECT facts FROM tls WHERE tls.id = exchange.origin_tls)")
+#define SHORT_TEXTS TEXTS("NULL, NULL, NULL, NULL, NULL", "NULL, NULL")
+enum x_text {
     X_CLIENT_ADDR,
     X_ORIGIN_ADDR,
     X_METHOD,
@@ -82,8 +85,8 @@ struct store_cursor {
     size_t field_cap;
 };
 
-bool store_exchanges(struct store *store, int64_t session, uint32_t from_seq, const struct filter *filter,
-                     struct store_cursor **out_cursor, struct err *err)
+static bool open_cursor(struct store *store, const char *select, int64_t session, uint32_t from_seq,
+                        const struct filter *filter, struct store_cursor **out_cursor, struct err *err)
 {
     struct store_cursor *cursor = mem_new(struct store_cursor);
     struct strbuf sql = STRBUF_EMPTY;
@@ -94,8 +97,7 @@ bool store_exchanges(struct store *store, int64_t session, uint32_t from_seq, co
     cursor->last_id = exchange_id(session, UINT32_MAX);
     cursor->window = MIN_WINDOW;
     cursor->slice_rows = SLICE_ROWS;
-    strbuf_add_str(&sql, "SELECT " TEXTS ", " NUMBERS " FROM exchange WHERE id BETWEEN ? AND ?"
-                         " AND provisional = 0");
+    strbuf_printf(&sql, "%s FROM exchange WHERE id BETWEEN ? AND ? AND provisional = 0", select);
     if (filter != NULL) {
         filter_to_sql(filter, &cursor->condition);
         strbuf_printf(&sql, " AND (%s)", strbuf_text(&cursor->condition.where));
@@ -110,6 +112,18 @@ bool store_exchanges(struct store *store, int64_t session, uint32_t from_seq, co
     }
     strbuf_clear(&sql);
     return cursor != NULL;
+}
+
+bool store_exchanges(struct store *store, int64_t session, uint32_t from_seq, const struct filter *filter,
+                     struct store_cursor **out_cursor, struct err *err)
+{
+    return open_cursor(store, "SELECT " ALL_TEXTS ", " NUMBERS, session, from_seq, filter, out_cursor, err);
+}
+
+bool store_summaries(struct store *store, int64_t session, uint32_t from_seq, const struct filter *filter,
+                     struct store_cursor **out_cursor, struct err *err)
+{
+    return open_cursor(store, "SELECT " SHORT_TEXTS ", " NUMBERS, session, from_seq, filter, out_cursor, err);
 }
 
 void store_seek(struct store_cursor *cursor, uint32_t from_seq)
@@ -265,46 +279,43 @@ static bool decode_text(struct store_cursor *cursor, struct span text, struct sp
     return true;
 }
 
-static bool decode_field(struct store_cursor *cursor, const json_t *pair, struct record_field *field,
-                         struct err *err, const struct slice_row *row)
+static bool decode_field_text(struct store_cursor *cursor, struct fields_json_text text, struct span *out)
 {
-    const json_t *name = json_array_get(pair, 0), *value = json_array_get(pair, 1);
+    size_t offset = cursor->bytes.len;
 
-    if (!json_is_string(name) || !json_is_string(value))
-        return fail_damaged(cursor, row, err);
-    return decode_text(cursor, span_make(json_string_value(name), json_string_length(name)), &field->name,
-                       err, row) &&
-           decode_text(cursor, span_make(json_string_value(value), json_string_length(value)), &field->value,
-                       err, row);
+    if (!fields_json_bytes(&cursor->bytes, text))
+        return false;
+    *out = span_make(strbuf_text(&cursor->bytes) + offset, cursor->bytes.len - offset);
+    return true;
+}
+
+static struct record_field *add_field(struct store_cursor *cursor, size_t used)
+{
+    if (used == cursor->field_cap) {
+        cursor->field_cap = cursor->field_cap != 0 ? cursor->field_cap * 2 : 32;
+        cursor->fields = mem_realloc(cursor->fields, cursor->field_cap * sizeof *cursor->fields);
+    }
+    return &cursor->fields[used];
 }
 
 /* Appends the fields to cursor->fields from *used on. */
 static bool decode_fields(struct store_cursor *cursor, struct span json, struct record_fields *out_fields,
                           size_t *used, struct err *err, const struct slice_row *row)
 {
-    json_t *list;
-    size_t count;
-    bool ok = true;
+    struct fields_json fields = { .rest = json };
+    struct fields_json_text name, value;
+    enum fields_json_answer answer = FIELDS_JSON_END;
 
     out_fields->count = 0;
-    if (json.len == 0)
-        return true;
-    list = json_loadb(json.ptr, json.len, JSON_ALLOW_NUL, NULL);
-    if (!json_is_array(list)) {
-        json_decref(list);
-        return fail_damaged(cursor, row, err);
+    while (json.len != 0 && (answer = fields_json_next(&fields, &name, &value)) == FIELDS_JSON_FIELD) {
+        struct record_field *field = add_field(cursor, *used);
+        if (!decode_field_text(cursor, name, &field->name) ||
+            !decode_field_text(cursor, value, &field->value))
+            return fail_damaged(cursor, row, err);
+        ++*used;
+        out_fields->count++;
     }
-    count = json_array_size(list);
-    if (*used + count > cursor->field_cap) {
-        cursor->field_cap = (*used + count) * 2;
-        cursor->fields = mem_realloc(cursor->fields, cursor->field_cap * sizeof *cursor->fields);
-    }
-    for (size_t i = 0; ok && i < count; i++)
-        ok = decode_field(cursor, json_array_get(list, i), &cursor->fields[*used + i], err, row);
-    out_fields->count = count;
-    *used += count;
-    json_decref(list);
-    return ok;
+    return answer == FIELDS_JSON_END || fail_damaged(cursor, row, err);
 }
 
 static bool decode_all_fields(struct store_cursor *cursor, const struct slice_row *row, struct err *err)

@@ -62,6 +62,10 @@ bool store_find_session(struct store *store, const char *which, struct session_r
 struct store_cursor;
 bool store_exchanges(struct store *store, int64_t session, uint32_t from_seq, const struct filter *filter,
                      struct store_cursor **out_cursor, struct err *err);
+/* The same for who wants no more than a line of each: without header fields, trailers, interim responses and
+ * TLS, which are most of an exchange and most of the work. The filter sees all of it. */
+bool store_summaries(struct store *store, int64_t session, uint32_t from_seq, const struct filter *filter,
+                     struct store_cursor **out_cursor, struct err *err);
 /* The next one, borrowed until the next step; *out_record NULL at the end. */
 bool store_next(struct store_cursor *cursor, const struct record **out_record, struct err *err);
 /* Goes to another place, forwards or backwards: the next one is the first from from_seq on. What is read

@@ -125,7 +125,8 @@ static void headers_are_looked_for_by_name_and_value(void **state)
           { "weir_cookie(0, '1', 'a', '[[\"Cookie\",\"b=2; a=1\"]]')", "1" },
           { "weir_cookie(0, '1', 'a', '[[\"X\",\"a=1\"]]')", "0" },
           { "weir_header(0, NULL, '*', 'no json')", "0" }, { "weir_header(0, NULL, '*', '{\"a\":1}')", "0" },
-          { "weir_header(0, NULL, 'a', '[1,[],[2,3],[\"a\"]]')", "1" });
+          { "weir_header(0, NULL, 'a', '[1,[\"a\",\"b\"]]')", "0" },
+          { "weir_header(0, '€', 'a', '[[\"a\",\"€\"]]')", "1" });
 }
 
 static void headers_that_are_not_parsed_are_those_without_the_text(void **state)
@@ -150,8 +151,11 @@ static void headers_that_are_not_parsed_are_those_without_the_text(void **state)
 static void a_url_leaves_out_what_is_the_default(void **state)
 {
     (void)state;
-    GIVES({ "weir_url('https', 'a.test', 443, '/x', NULL)", "https://a.test/x" },
-          { "weir_url('http', '::1', 8080, '/', '')", "http://[::1]:8080/?" });
+    GIVES({ "weir_match_url(0, 'https://a.test/x', 'https', 'a.test', 443, '/x', NULL)", "1" },
+          { "weir_match_url(0, 'http://[::1]:8080/?', 'http', '::1', 8080, '/', '')", "1" },
+          { "weir_match_url(0, 'http://[::1]:8080/', 'http', '::1', 8080, '/', '')", "0" },
+          { "weir_match_url(6, 'T/Ã©', 'http', 'a.test', 80, '/Ã©', NULL)", "1" },
+          { "weir_match_url(0, NULL, 'http', 'a.test', 80, '/', NULL)", "NULL" });
 }
 
 static void bodies_are_read_as_far_as_they_go(void **state)
