@@ -12,6 +12,7 @@ HTTP_PORT = 9080   # plain
 TLS_PORT = 9443    # TLS, with the certificate of h0.test
 HOSTS_PORT = 9444  # TLS, each host has a certificate of its own: h0.test, h1.test, ...
 H2_PORT = 9445     # TLS and HTTP/2
+NEW_PORT = 9446    # TLS, any host below hosts.test, each connection for one request and nothing of TLS resumed
 HOSTS = 2100       # how many of those hosts there are
 
 SIZES = {"/1k": 1 << 10, "/unique": 1 << 10, "/16k": 16 << 10, "/1m": 1 << 20, "/100m": 100 << 20}
@@ -46,6 +47,14 @@ http {{
     listen 127.0.0.1:{tls} ssl backlog=4096;
     listen 127.0.0.1:{h2} ssl http2 backlog=4096;
     ssl_certificate {dir}/site.crt;
+    include {dir}/locations.conf;
+  }}
+  server {{
+    listen 127.0.0.1:{new} ssl backlog=4096;
+    ssl_certificate {dir}/any.crt;
+    ssl_session_cache off;
+    ssl_session_tickets off;
+    keepalive_timeout 0;
     include {dir}/locations.conf;
   }}
   server {{
@@ -114,13 +123,14 @@ class Origin:
         make_ca(self.folder, "origin-ca", "ec")
         openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", self.folder / "leaf.key")
         make_leaf(self.folder, self.folder / "site.crt", "h0.test")
+        make_leaf(self.folder, self.folder / "any.crt", "*.hosts.test")
         self.site.write_text((self.folder / "site.crt").read_text() + (self.folder / "leaf.key").read_text())
         locations = UPLOAD.format(http=HTTP_PORT)
         locations += "".join(self.location(path) for path in sorted(paths | {"/1k"}) if path in SIZES)
         (self.folder / "locations.conf").write_text(locations)
         (self.folder / "nginx.conf").write_text(CONFIG.format(
             dir=self.folder, bodies=self.memory, workers=len(self.cores), http=HTTP_PORT, tls=TLS_PORT,
-            hosts=HOSTS_PORT, h2=H2_PORT))
+            hosts=HOSTS_PORT, h2=H2_PORT, new=NEW_PORT))
 
     def location(self, path: str) -> str:
         if path == "/unique":

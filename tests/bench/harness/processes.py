@@ -37,6 +37,11 @@ def cpu_us(root: int) -> float:
     return ticks * TICK_US
 
 
+def exact_cpu_us(pid: int) -> float:
+    """The same of one process, its threads that are there, to the nanosecond: for what uses nearly nothing."""
+    return sum(int(task.read_text().split()[0]) for task in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1000
+
+
 def thread_cpu_us(pid: int, name: str) -> float | None:
     """User and system time so far of the threads of that name; None if there are none."""
     ticks, found = 0, False

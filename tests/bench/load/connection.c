@@ -54,9 +54,16 @@ static void set_opening(struct connection *connection, bool is_opening)
     connection->is_opening = is_opening;
 }
 
+static void set_meeting(struct connection *connection, bool is_meeting)
+{
+    connection->worker->meeting += (int)is_meeting - (int)connection->is_meeting;
+    connection->is_meeting = is_meeting;
+}
+
 void connection_close(struct connection *connection)
 {
     set_opening(connection, false);
+    set_meeting(connection, false);
     if (connection->ssl != NULL) {
         if (SSL_is_init_finished(connection->ssl))
             SSL_shutdown(connection->ssl);
@@ -324,6 +331,26 @@ static void count_response(struct connection *connection)
     samples_add(&worker->latency, now_us - connection->asked_us);
 }
 
+/* The first response of a connection that is held, or one of a burst. */
+static void end_held_response(struct connection *connection)
+{
+    struct run *run = connection->worker->run;
+
+    if (connection->is_in_burst)
+        atomic_fetch_add(&run->burst_requests, 1);
+    if (connection->is_meeting)
+        atomic_fetch_add(&run->burst_met, 1);
+    set_meeting(connection, false);
+    if (connection->is_in_burst && clock_mono_us() < atomic_load(&run->burst_ends_us)) {
+        start_request(connection);
+        return;
+    }
+    connection->is_in_burst = false;
+    connection->state = CONNECTION_PARKED;
+    connection->worker->parked++;
+    atomic_fetch_add(&run->parked, 1);
+}
+
 /* The whole response is there: checks and counts it, starts what comes next. */
 static void end_response(struct connection *connection)
 {
@@ -337,8 +364,7 @@ static void end_response(struct connection *connection)
     }
     count_response(connection);
     if (options->hold_s > 0) {
-        connection->state = CONNECTION_PARKED;
-        atomic_fetch_add(&connection->worker->run->parked, 1);
+        end_held_response(connection);
     } else if (!connection->response.keeps_connection ||
                (options->per_connection > 0 && connection->served >= options->per_connection)) {
         begin_again(connection);
@@ -535,6 +561,21 @@ void connection_run(struct connection *connection, uint32_t events)
         run_exchange(connection);
     else if (connection->state == CONNECTION_PARKED)
         run_parked(connection);
+}
+
+bool connection_is_parked(const struct connection *connection)
+{
+    return connection->state == CONNECTION_PARKED;
+}
+
+void connection_leave_park(struct connection *connection)
+{
+    connection->worker->parked--;
+    atomic_fetch_sub(&connection->worker->run->parked, 1);
+    connection->is_in_burst = true;
+    set_meeting(connection, true);
+    start_request(connection);
+    queue_ready(connection);
 }
 
 void connection_check_timeout(struct connection *connection, uint64_t now_us)

@@ -2,7 +2,7 @@
  * next.
  *
  *     CLOSED -> CONNECTING [-> TUNNEL] [-> HANDSHAKE] -> EXCHANGE -> EXCHANGE ... -> DEAD
- *                                                            '-> PARKED (--hold)
+ *                                                            '-> PARKED (--hold) -> EXCHANGE (--burst)
  *
  * A connection that failed, was closed or has sent what it may is opened anew while there is more to send. */
 #ifndef WEIR_BENCH_LOAD_CONNECTION_H
@@ -34,6 +34,8 @@ struct connection {
     SSL *ssl;
     bool is_opening; /* counted in worker->opening until its first response */
     bool is_ready;   /* in worker->ready */
+    bool is_in_burst;
+    bool is_meeting; /* counted in worker->meeting until its first response of a burst */
     int served;
     char host[256];
     uint64_t opened_us, asked_us;
@@ -46,6 +48,9 @@ struct connection {
 /* Opens it if a request may still be sent. */
 void connection_begin(struct connection *connection);
 void connection_run(struct connection *connection, uint32_t events);
+/* Parked ones send requests again until the burst ends. */
+bool connection_is_parked(const struct connection *connection);
+void connection_leave_park(struct connection *connection);
 void connection_check_timeout(struct connection *connection, uint64_t now_us);
 void connection_close(struct connection *connection);
 

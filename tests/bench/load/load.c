@@ -16,18 +16,54 @@
 #include "tests/bench/load/options.h"
 #include "tests/bench/load/worker.h"
 
+/* Until so many are parked, or as many of them as did not fail. */
+static void wait_for_parked(struct run *run, int count, uint64_t until_us)
+{
+    while (clock_mono_us() < until_us && !atomic_load(&run->is_stopping) &&
+           atomic_load(&run->parked) + atomic_load(&run->errors) < count)
+        nanosleep(&(struct timespec){ 0, 20000000 }, NULL);
+}
+
+/* Of so many connections. It is counted from when each has had an answer, for the proxy may have had to
+ * connect to the origin for it; it ends when they are parked again. */
+static void run_burst(struct run *run, int size)
+{
+    int parked = atomic_load(&run->parked) + (int)atomic_load(&run->errors);
+    uint64_t ends_us;
+
+    atomic_store(&run->burst_ends_us, UINT64_MAX);
+    atomic_store(&run->burst_met, 0);
+    atomic_store(&run->burst_left, size);
+    while (atomic_load(&run->burst_met) < size && !atomic_load(&run->is_stopping) &&
+           atomic_load(&run->errors) == 0)
+        nanosleep(&(struct timespec){ 0, 20000000 }, NULL);
+    printf("{\"met\":%d}\n", atomic_load(&run->burst_met));
+    fflush(stdout);
+    ends_us = clock_mono_us() + (uint64_t)(run->options->burst_s * 1e6);
+    atomic_store(&run->burst_requests, 0);
+    atomic_store(&run->burst_ends_us, ends_us);
+    while (clock_mono_us() < ends_us && !atomic_load(&run->is_stopping))
+        nanosleep(&(struct timespec){ 0, 20000000 }, NULL);
+    wait_for_parked(run, parked, ends_us + (uint64_t)(run->options->timeout_s * 1e6));
+    printf("{\"parked\":%d,\"requests\":%ld}\n", atomic_load(&run->parked),
+           atomic_load(&run->burst_requests));
+    fflush(stdout);
+}
+
 /* With --hold: waits until all connections are parked, says so, then keeps them until stdin ends or the time
  * is over. */
 static void hold_connections(struct run *run)
 {
     struct pollfd input = { .fd = STDIN_FILENO, .events = POLLIN };
+    char line[16];
 
-    while (clock_mono_us() < run->ends_us && !atomic_load(&run->is_stopping) &&
-           atomic_load(&run->parked) + atomic_load(&run->errors) < run->options->connections)
-        nanosleep(&(struct timespec){ 0, 20000000 }, NULL);
+    setvbuf(stdin, NULL, _IONBF, 0); /* poll does not know of lines that stdio has */
+    wait_for_parked(run, run->options->connections, run->ends_us);
     printf("{\"parked\":%d}\n", atomic_load(&run->parked));
     fflush(stdout);
-    poll(&input, 1, (int)(run->options->hold_s * 1000));
+    while (poll(&input, 1, (int)(run->options->hold_s * 1000)) > 0 &&
+           fgets(line, sizeof line, stdin) != NULL && run->options->burst_s > 0)
+        run_burst(run, atoi(line));
     atomic_store(&run->is_stopping, true);
 }
 

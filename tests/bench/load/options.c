@@ -29,9 +29,13 @@ static const char USAGE[] =
     "  --crc               check X-Body-Crc32\n"
     "  --cafile FILE       CA to verify against\n"
     "  -k                  do not verify\n"
-    "  --ramp N            at most N connections in set-up at once (256)\n"
+    "  --ramp N            at most N connections in set-up, or joining a burst, at\n"
+    "                      once (256)\n"
     "  --hold SECONDS      one request each, then hold all connections idle; prints\n"
     "                      {\"parked\":N} when they are, and ends when stdin does\n"
+    "  --burst SECONDS     with --hold: each number on a line of stdin makes so many of\n"
+    "                      them send requests; {\"met\":N} when each has an answer, and so\n"
+    "                      long after it {\"parked\":N,\"requests\":N}: idle again\n"
     "  --timeout SECONDS   a request (30)\n"
     "  --max-errors N      give up after so many (1000)\n";
 
@@ -48,6 +52,7 @@ enum long_option {
     LONG_CA_FILE,
     LONG_RAMP,
     LONG_HOLD,
+    LONG_BURST,
     LONG_TIMEOUT,
     LONG_MAX_ERRORS
 };
@@ -62,6 +67,7 @@ static const struct option long_options[] = { { "hosts", 1, NULL, LONG_HOSTS },
                                               { "cafile", 1, NULL, LONG_CA_FILE },
                                               { "ramp", 1, NULL, LONG_RAMP },
                                               { "hold", 1, NULL, LONG_HOLD },
+                                              { "burst", 1, NULL, LONG_BURST },
                                               { "timeout", 1, NULL, LONG_TIMEOUT },
                                               { "max-errors", 1, NULL, LONG_MAX_ERRORS },
                                               { NULL, 0, NULL, 0 } };
@@ -132,6 +138,9 @@ static void read_long(int option, const char *value, struct load_options *out)
         break;
     case LONG_HOLD:
         out->hold_s = atof(value);
+        break;
+    case LONG_BURST:
+        out->burst_s = atof(value);
         break;
     case LONG_TIMEOUT:
         out->timeout_s = atof(value);

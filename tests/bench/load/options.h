@@ -30,8 +30,9 @@ struct load_options {
     long expect_bytes;      /* of each response; -1: any */
     bool checks_crc, is_insecure, resumes;
     const char *ca_file;
-    int ramp;      /* connections in set-up at once */
-    double hold_s; /* connections stay open, idle, this long; 0: they do not */
+    int ramp;       /* connections in set-up at once */
+    double hold_s;  /* connections stay open, idle, this long; 0: they do not */
+    double burst_s; /* how long those that are held send requests when they are told to; 0: they are not */
     double timeout_s;
     long max_errors;
 };

@@ -121,6 +121,21 @@ static void check_timeouts(struct worker *worker, uint64_t now_us)
         connection_check_timeout(&worker->connections[i], now_us);
 }
 
+/* Those that are wanted in a burst join it as others begin: a few at once. */
+static void join_burst(struct worker *worker)
+{
+    struct run *run = worker->run;
+
+    if (worker->parked == 0 || atomic_load(&run->burst_left) <= 0)
+        return;
+    for (int i = 0; i < worker->begun && worker->meeting < run->options->ramp; i++)
+        if (connection_is_parked(&worker->connections[i])) {
+            if (atomic_fetch_sub(&run->burst_left, 1) <= 0)
+                break;
+            connection_leave_park(&worker->connections[i]);
+        }
+}
+
 static void *run_thread(void *self)
 {
     struct worker *worker = self;
@@ -130,6 +145,7 @@ static void *run_thread(void *self)
     worker->live = worker->count;
     while (worker->live > 0) {
         begin_some(worker);
+        join_burst(worker);
         int count =
             epoll_wait(worker->epoll, events, EVENTS_PER_TURN, worker->ready_count != 0 ? 0 : TURN_MS);
         for (int i = 0; i < count; i++)

@@ -40,6 +40,11 @@ struct run {
     uint64_t started_us, ends_us;
     atomic_long issued, hosts_used, errors;
     atomic_int parked;
+    /* With --burst, of the last one: how many connections may still join it, how many have had an answer in
+     * it, when it ends, and how many answers there were. */
+    atomic_int burst_left, burst_met;
+    _Atomic uint64_t burst_ends_us;
+    atomic_long burst_requests;
     atomic_bool is_stopping;
     pthread_mutex_t notes; /* locked for the two texts */
     char first_error[256];
@@ -54,6 +59,7 @@ struct worker {
     int epoll;
     struct connection *connections;
     int count, begun, live, opening;
+    int parked, meeting;       /* meeting: have no answer in the burst yet */
     struct connection **ready; /* had their turn, but may have more to read */
     int ready_count;
     char *buffer; /* READ_BYTES */
