@@ -20,23 +20,37 @@ static bool source_rewind(void *self, struct err *err)
 {
     struct source_store *source = self;
 
+    store_let_go(source->store);
     store_cursor_free(source->pass);
     source->pass = NULL;
     return store_exchanges(source->store, source->session, 1, source->filter, &source->pass, err);
 }
 
+/* Records are read ahead: those of exchanges that were taken out since are passed over, and the body of one
+ * that is not will be there when it is asked for. */
 static bool source_next(void *self, const struct record **out_record, struct err *err)
 {
     struct source_store *source = self;
+    bool is_there = false;
 
-    return store_next(source->pass, out_record, err);
+    do {
+        store_let_go(source->store);
+        if (!store_next(source->pass, out_record, err))
+            return false;
+        if (*out_record != NULL &&
+            !store_hold(source->store, source->session, (*out_record)->seq, &is_there, err))
+            return false;
+    } while (*out_record != NULL && !is_there);
+    return true;
 }
 
 static bool source_at(void *self, uint32_t seq, const struct record **out_record, struct err *err)
 {
     struct source_store *source = self;
     const struct record *record = NULL;
+    bool is_there = false;
 
+    store_let_go(source->store);
     if (source->seek == NULL) {
         if (!store_exchanges(source->store, source->session, seq, NULL, &source->seek, err))
             return false;
@@ -49,7 +63,10 @@ static bool source_at(void *self, uint32_t seq, const struct record **out_record
             return false;
     } while (record != NULL && record->seq < seq);
     source->seek_seq = record != NULL ? record->seq : UINT32_MAX;
-    *out_record = record != NULL && record->seq == seq ? record : NULL;
+    if (record != NULL && record->seq == seq &&
+        !store_hold(source->store, source->session, seq, &is_there, err))
+        return false;
+    *out_record = is_there ? record : NULL;
     return true;
 }
 
@@ -118,6 +135,7 @@ void source_store_clear(struct export_source *source)
 
     if (self == NULL)
         return;
+    store_let_go(self->store);
     store_cursor_free(self->pass);
     store_cursor_free(self->seek);
     mem_free(self);

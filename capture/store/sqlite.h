@@ -139,6 +139,8 @@ bool sqlite_trim_messages(struct store *store, int64_t session, uint32_t seq, in
                           struct err *err);
 /* Settles what is open or undecided in a session whose lock this store holds. In short batches. */
 bool sqlite_settle_session(struct store *store, int64_t session, const char *why, struct err *err);
+/* A pause between two batches of many, in which those who wait to write get their turn. */
+void sqlite_let_others(void);
 /* The handshake's row is taken out. */
 void sqlite_forget_tls(struct store *store, int64_t row);
 /* Cookies of exchanges that are gone get seq 0. */

@@ -11,8 +11,8 @@
 #include "proxy/base/clock.h"
 #include "proxy/base/mem.h"
 
-/* A batch stops here, well under the 100 ms that others may be kept waiting. */
-#define BATCH_US 50000
+/* A batch stops here: others who write wait for no more than a few of them. */
+#define BATCH_US 20000
 
 /* Rows that are looked up at once. */
 #define SLICE_ROWS 64
@@ -229,6 +229,7 @@ bool store_give_back(struct store *store, uint64_t spare_bytes, uint64_t until_u
         if (!sqlite_exec(store, "PRAGMA incremental_vacuum(" VACUUM_PAGES ")", err) ||
             !sqlite_int(store, "PRAGMA freelist_count", &left, err))
             return false;
+        sqlite_let_others();
         store_checkpoint(store);
     }
     return true;
@@ -238,10 +239,12 @@ static bool purge_leftovers(struct store *store, int64_t session, struct err *er
 {
     bool more = true, ok = true;
 
-    while (ok && more)
+    while (ok && more) {
         ok = store_begin(store, err) &&
              in_batch(store, sqlite_purge_leftovers(store, session, clock_mono_us() + BATCH_US, &more, err),
                       err);
+        sqlite_let_others();
+    }
     return ok;
 }
 
@@ -257,6 +260,7 @@ static bool purge_all_exchanges(struct store *store, int64_t session, struct err
              in_batch(store, purge_exchanges(store, session, &leftovers, &more, err), err) &&
              (!leftovers || purge_leftovers(store, session, err));
         leftovers = false;
+        sqlite_let_others();
         ok = ok && store_give_back(store, 0, UINT64_MAX, err);
         store_checkpoint(store);
     }
@@ -278,9 +282,11 @@ bool sqlite_purge_session(struct store *store, int64_t session, struct err *err)
     bool more, ok = purge_all_exchanges(store, session, err);
 
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
-        for (more = true; ok && more;)
+        for (more = true; ok && more;) {
             ok = store_begin(store, err) &&
                  in_batch(store, purge_table(store, tables[i], session, &more, err), err);
+            sqlite_let_others();
+        }
     return ok && store_give_back(store, 0, UINT64_MAX, err);
 }
 

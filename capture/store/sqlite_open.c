@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "capture/store/checkpointer.h"
@@ -19,6 +20,9 @@
 
 /* Other weirs hold the write lock for 100 ms at a time; a checkpoint on a slow disk takes longer. */
 #define BUSY_MS 2000
+
+/* Twice the time after which others look again. */
+#define PAUSE_US 2000
 
 /* Pages of 16 KiB: a piece of a body is 17 of them, and an exchange with its headers is one cell. */
 #define PAGE_BYTES 16384
@@ -111,6 +115,29 @@ static void leave_memory_uncounted(void)
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 }
 
+static void rest(long us)
+{
+    const struct timespec time = { .tv_nsec = us * 1000 };
+
+    (void)nanosleep(&time, NULL);
+}
+
+/* Looks every millisecond. SQLite's own handler looks less and less often, and would miss the pauses that who
+ * has much to do makes for others. */
+static int wait_for_others(void *self, int attempts)
+{
+    (void)self;
+    if (attempts >= BUSY_MS)
+        return 0;
+    rest(1000);
+    return 1;
+}
+
+void sqlite_let_others(void)
+{
+    rest(PAUSE_US);
+}
+
 static bool open_handle(struct store *store, struct err *err)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -119,7 +146,7 @@ static bool open_handle(struct store *store, struct err *err)
     pthread_once(&once, leave_memory_uncounted);
     if (sqlite3_open_v2(store->path, &store->db, flags | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
         return sqlite_fail(store, err);
-    sqlite3_busy_timeout(store->db, BUSY_MS);
+    sqlite3_busy_handler(store->db, wait_for_others, NULL);
     return true;
 }
 

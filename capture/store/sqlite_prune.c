@@ -12,8 +12,8 @@
 /* A sweep reads all that is kept: one is due when as much has gone, and at least so much. */
 #define LEAST_SWEEP 1000
 
-/* One batch of store_prune_session, well under the 100 ms that others may be kept waiting. */
-#define BATCH_US 50000
+/* One batch of store_prune_session: others who write wait for no more than a few of them. */
+#define BATCH_US 20000
 
 /* What the exchange whose row it is takes, as the header says. */
 #define ROW_BYTES     "512"
@@ -425,6 +425,7 @@ static bool run_pruner(struct store *store, struct store_pruner *pruner, struct 
     store_pruner_hurry(pruner);
     while (ok && more) {
         ok = store_pruner_step(pruner, BATCH_US, &more, err);
+        sqlite_let_others();
         store_checkpoint(store);
     }
     return ok;

@@ -1,6 +1,7 @@
 /* Reading exchanges. A slice of rows is copied and the statement ended before the caller sees the first, so
  * that however slow the caller is, no snapshot keeps the WAL from beginning anew. With a filter that takes
  * little, a slice is bounded by the ids it looks at, and that bound follows the time it took. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -382,6 +383,36 @@ bool store_next(struct store_cursor *cursor, const struct record **out_record, s
     return true;
 }
 
+/* --- holding ------------------------------------------------------------------------------------------- */
+
+void store_let_go(struct store *store)
+{
+    struct err ignored; /* nothing was written, so nothing is lost */
+
+    assert(store->mode == STORE_READ);
+    if (!sqlite3_get_autocommit(store->db))
+        (void)sqlite_exec(store, "ROLLBACK", &ignored);
+}
+
+bool store_hold(struct store *store, int64_t session, uint32_t seq, bool *out_is_there, struct err *err)
+{
+    static const char BEGIN[] = "BEGIN", LOOK[] = "SELECT 1 FROM exchange WHERE id = ?";
+    struct query query;
+    bool ok;
+
+    store_let_go(store);
+    query = query_begin(store, BEGIN);
+    if (!query_run(&query, err))
+        return false;
+    query = query_begin(store, LOOK); /* what is read first says as of when */
+    query_int(&query, exchange_id(session, seq));
+    *out_is_there = query_step(&query);
+    ok = query_end(&query, err);
+    if (!ok || !*out_is_there)
+        store_let_go(store);
+    return ok;
+}
+
 /* --- bodies -------------------------------------------------------------------------------------------- */
 
 /* The piece of a list that holds the byte at position, by what is there now: while a body grows, small pieces
@@ -407,6 +438,26 @@ static bool read_piece(struct store *store, int64_t body, uint64_t position, str
     return query_end(&query, err);
 }
 
+static bool fail_gone(const struct store *store, int64_t body, struct err *err)
+{
+    return err_set(err, ERR_FOUND, "store '%s': body %lld is gone: its exchange was taken out", store->path,
+                   (long long)body);
+}
+
+/* Of a list that is there. */
+static bool find_size(struct store *store, int64_t body, uint64_t *out_size, struct err *err)
+{
+    static const char SIZE[] = "SELECT size FROM body WHERE id = ?";
+    struct query query = query_begin(store, SIZE);
+    bool found;
+
+    query_int(&query, body);
+    found = query_step(&query);
+    if (found)
+        *out_size = (uint64_t)query_column_int(&query, 0);
+    return query_end(&query, err) && (found || fail_gone(store, body, err));
+}
+
 /* A whole body goes to the sink out of SQLite's own memory when it is lent, else as a copy: then however slow
  * the sink is, nothing of the store is held meanwhile. */
 static bool read_row(struct store *store, int64_t body, bool is_lent, struct strbuf *copy, bool *out_is_list,
@@ -429,25 +480,40 @@ static bool read_row(struct store *store, int64_t body, bool is_lent, struct str
     if (!query_end(&query, err))
         return false;
     if (!found)
-        return err_set(err, ERR_FOUND, "store '%s': body %lld is gone: its exchange was taken out",
-                       store->path, (long long)body);
+        return fail_gone(store, body, err);
     return ok && (copy->len == 0 || sink(self, strbuf_span(copy), err));
+}
+
+static bool read_list(struct store *store, int64_t body, struct strbuf *bytes, store_sink sink, void *self,
+                      struct err *err)
+{
+    uint64_t position = 0, size = 0;
+
+    for (;;) {
+        if (!read_piece(store, body, position, bytes, err))
+            return false;
+        if (bytes->len == 0) {
+            if (size > position) /* it was there before */
+                return fail_gone(store, body, err);
+            if (!find_size(store, body, &size, err))
+                return false;
+            if (size <= position)
+                return true;
+        } else if (!sink(self, strbuf_span(bytes), err)) {
+            return false;
+        }
+        position += bytes->len;
+    }
 }
 
 static bool read_body(struct store *store, int64_t body, bool is_lent, store_sink sink, void *self,
                       struct err *err)
 {
     struct strbuf bytes = STRBUF_EMPTY;
-    uint64_t position = 0;
     bool is_list = false;
-    bool ok = read_row(store, body, is_lent, &bytes, &is_list, sink, self, err);
+    bool ok = read_row(store, body, is_lent, &bytes, &is_list, sink, self, err) &&
+              (!is_list || read_list(store, body, &bytes, sink, self, err));
 
-    while (ok && is_list) {
-        ok = read_piece(store, body, position, &bytes, err) &&
-             (bytes.len == 0 || sink(self, strbuf_span(&bytes), err));
-        position += bytes.len;
-        is_list = bytes.len != 0;
-    }
     strbuf_clear(&bytes);
     return ok;
 }

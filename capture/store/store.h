@@ -72,6 +72,11 @@ bool store_next(struct store_cursor *cursor, const struct record **out_record, s
  * ahead grows from one exchange again, so that jumping about costs little more than what is looked at. */
 void store_seek(struct store_cursor *cursor, uint32_t from_seq);
 void store_cursor_free(struct store_cursor *cursor); /* NULL is fine */
+/* Whether the exchange is still there. If it is, all that this handle (of STORE_READ) reads of it is there,
+ * too, whoever takes it out meanwhile: until store_let_go, or until another is held. Hold it briefly: what is
+ * written meanwhile has to wait in the WAL. */
+bool store_hold(struct store *store, int64_t session, uint32_t seq, bool *out_is_there, struct err *err);
+void store_let_go(struct store *store);
 /* The highest number that an exchange of the session has; 0: there is none. */
 bool store_last_seq(struct store *store, int64_t session, uint32_t *out_seq, struct err *err);
 

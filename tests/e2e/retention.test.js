@@ -93,3 +93,66 @@ test('what is no limit is refused before anything is recorded', async (t) => {
   assert.equal((await weir.command(['sessions', 'list', '--keep-last', '5'])).code, 2);
   assert.equal((await sessions()).length, 1);
 });
+
+// Answers pass without a pause until stop() is called.
+function load(pass) {
+  let goes = true, next = 0;
+  const running = (async () => { while (goes) { await pass(next, 50); next += 50; } })();
+  return { stop: async () => { goes = false; await running; } };
+}
+
+// Those with the last numbers may be under way.
+function wholeEntries(text) {
+  const { entries } = JSON.parse(text).log;
+  const newest = Math.max(...entries.map((entry) => entry._exchange));
+  for (const entry of entries.filter((e) => e._exchange <= newest - 50)) {
+    const path = new URL(entry.request.url).pathname;
+    assert.ok(entry.response.content.text === path.padEnd(BODY_BYTES, path), `${path} is whole: ${entry.response.content.size} bytes`);
+  }
+  return entries;
+}
+
+const READERS = {
+  list: { args: ['list', '--json'], check: (text) => text.split('\n').filter(Boolean).map((line) => JSON.parse(line)) },
+  jsonl: { args: ['export', 'jsonl', '-o', '-', '--secrets', 'keep'], check: (text) => text.split('\n').filter(Boolean).map((line) => JSON.parse(line)) },
+  har: { args: ['export', 'har', '-o', '-', '--secrets', 'keep'], check: wholeEntries },
+  collection: { args: ['export', 'collection', '-o', '-', '--profile', 'faithful', '--secrets', 'keep'], check: (text) => {
+    const flat = (items) => items.flatMap((item) => (item.item ? flat(item.item) : [item]));
+    return flat(JSON.parse(text).item);
+  } },
+  grouped: { args: ['export', 'collection', '-o', '-', '--secrets', 'keep'], check: (text) => JSON.parse(text).item },
+  openapi: { args: ['export', 'openapi', '-o', '-'], check: (text) => (JSON.parse(text).openapi ? [1] : []) },
+  curl: { args: ['export', 'curl', '-o', '-', '--secrets', 'keep'], check: (text) => text.split('\n').filter((line) => line.startsWith('curl')) },
+  cookies: { args: ['export', 'cookies-tough', '-o', '-', '--secrets', 'keep'], check: (text) => JSON.parse(text).cookies },
+};
+
+for (const [name, reader] of Object.entries(READERS)) {
+  test(`${name}, while what it reads is taken out, reads whole exchanges only`, async (t) => {
+    const { weir, pass } = await setUp(t, ['--session', 'moving', '--keep-last', '200']);
+    await pass(0, 200);
+    await weir.waitFor('SELECT 1 FROM session WHERE seen >= 200');
+    const { stop } = load(pass);
+    for (let i = 0; i < 15; i++) {
+      const { code, stdout, stderr } = await weir.command(reader.args);
+      assert.equal(code, 0, stderr);
+      assert.doesNotMatch(stderr, /damaged|can't/);
+      assert.ok(reader.check(stdout).length >= 1);
+    }
+    await stop();
+    assert.deepEqual(await weir.stop(), { code: 0, signal: null });
+  });
+}
+
+test('a session is pruned while it is exported: the export has some of it, all of them whole', async (t) => {
+  const { weir, pass } = await setUp(t, ['--session', 'over']);
+  await pass(0, 600);
+  await weir.stop();
+  const exports = Array.from({ length: 3 }, () => weir.command(READERS.har.args));
+  const prunes = [];
+  for (const keep of ['500', '400', '300', '200', '100']) prunes.push(await weir.command(['sessions', 'prune', 'over', '--keep-last', keep]));
+  assert.deepEqual(prunes.map((prune) => prune.code), [0, 0, 0, 0, 0]);
+  for (const { code, stdout, stderr } of await Promise.all(exports)) {
+    assert.equal(code, 0, stderr);
+    assert.ok(wholeEntries(stdout).length >= 100);
+  }
+});
