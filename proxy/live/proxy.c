@@ -23,7 +23,7 @@
 /* How often a worker that is being stopped looks whether its last bytes are sent. */
 #define FLUSH_LOOK_US (10 * 1000ull)
 
-/* Some 20 MB when full: more hosts than a day of browsing meets. */
+/* Some 35 MB when full: more hosts than a day of browsing meets. */
 #define MAX_LEAVES 10000
 
 struct proxy {

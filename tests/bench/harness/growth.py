@@ -104,7 +104,8 @@ class Held:
         target = f"h0.test:{origin.HTTP_PORT if scheme == 'http' else origin.TLS_PORT}"
         self.it = it
         self.process = subprocess.Popen(
-            it.load_command(scheme, target, "-c", count, "-d", 600, "--hold", 600, "--burst", BURST, "--ramp", 32),
+            it.load_command(scheme, target, "-c", count, "-d", 600, "--hold", 600, "--burst", BURST,
+                            "--timeout", 120),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
         self.parked = self.read()["parked"]
         if self.parked != count:
