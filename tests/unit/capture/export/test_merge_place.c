@@ -3,11 +3,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 #include <cmocka.h>
 
-#include "proxy/base/mem.h"
 #include "tests/support/merge_world.h"
 
 static void a_new_item_goes_where_those_like_it_are(void **state)
