@@ -1,6 +1,7 @@
-/* A .http file, as VS Code's REST Client and JetBrains' HTTP Client run it: requests to read, try and change.
+/* A .http file, as VS Code's REST Client, httpYac and JetBrains' HTTP Client run it: requests to read, try
+ * and change.
  *
- * There is no grammar that both follow, and neither has a way to quote. So a body stands in the file only
+ * There is no grammar that all follow, and none has a way to quote. So a body stands in the file only
  * where none of its lines could be taken for something else, and lies beside it otherwise. What a client
  * makes itself for each connection is left to it. */
 #include "capture/export/content.h"
@@ -140,13 +141,34 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t' || c == '\n';
 }
 
-/* Comments and titles, files to be read, files to be written and scripts, variables. */
+/* "POST /x", "GRPC x": also of methods that only some editors know, and of other protocols. */
+static bool is_request_line(struct span line)
+{
+    size_t end = 0;
+
+    while (end < line.len && ((line.ptr[end] >= 'A' && line.ptr[end] <= 'Z') || line.ptr[end] == '-'))
+        end++;
+    return end > 1 && end < line.len && is_blank(line.ptr[end]);
+}
+
+/* What no editor takes for more than a line of a body. */
 static bool is_plain_line(struct span line)
 {
+    static const struct span others[] = {
+        SPAN("#"),     SPAN("//"),       SPAN("==="),      /* comments and titles */
+        SPAN(">"),     SPAN("<>"),                         /* files to be written, and scripts */
+        SPAN("@"),     SPAN("??"),       SPAN("HTTP/"),    /* variables, tests, responses */
+        SPAN("query"), SPAN("mutation"), SPAN("fragment"), /* GraphQL, to be wrapped in JSON */
+        SPAN("gql"),   SPAN("proto"),                      /* files to be read */
+    };
+
     line = span_trim(line);
     if (line.len == 0)
         return true;
-    if (strchr("#>@", line.ptr[0]) != NULL || span_starts(line, SPAN("//")) || span_starts(line, SPAN("<>")))
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        if (span_starts(line, others[i]))
+            return false;
+    if (is_request_line(line))
         return false;
     return line.ptr[0] != '<' || (line.len > 1 && !is_blank(line.ptr[1]) && line.ptr[1] != '@');
 }

@@ -1,9 +1,9 @@
 /* Examples of what was captured before, and the bodies beside the file. */
+#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <dirent.h>
 #include <string.h>
 #include <unistd.h>
 
