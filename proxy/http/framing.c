@@ -225,3 +225,18 @@ bool framing_response(struct http_head *head, struct span request_method, struct
     head->framing = framing;
     return true;
 }
+
+/* "Keep-Alive: timeout=5, max=100" (RFC 2068 §19.7.1.1), which servers kept on saying. */
+uint64_t framing_idle_s(const struct http_head *head)
+{
+    struct span list, parameter;
+    uint64_t seconds;
+
+    if (!headers_find(&head->headers, SPAN("Keep-Alive"), &list))
+        return 0;
+    while (token_next(&list, &parameter))
+        if (span_istarts(parameter, SPAN("timeout=")) &&
+            span_u64(span_from(parameter, sizeof "timeout=" - 1), &seconds))
+            return seconds;
+    return 0;
+}

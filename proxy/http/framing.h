@@ -35,4 +35,7 @@ struct framing {
 bool framing_request(struct http_head *head, struct err *err);
 bool framing_response(struct http_head *head, struct span request_method, struct err *err);
 
+/* For how many seconds an origin waits for the next request, as its response says; 0: it says nothing. */
+uint64_t framing_idle_s(const struct http_head *head);
+
 #endif

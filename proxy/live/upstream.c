@@ -351,6 +351,7 @@ struct upstream *upstream_open(struct live *live, const struct upstream_key *key
     u->key = *key;
     tls_mirror_ref(key->mirror);
     u->stops_at_tcp = stops_at_tcp;
+    u->idle_us = UPSTREAM_IDLE_US;
     u->user = user;
     u->user_self = user_self;
     TAILQ_INIT(&u->rides);
@@ -451,7 +452,7 @@ bool upstream_release(struct upstream *u, bool may_be_reused, bool owner_bound)
     link_set_reading(&u->link, true);
     if (owner_bound)
         return true;
-    loop_timer_set(&u->timer, UPSTREAM_IDLE_US);
+    loop_timer_set(&u->timer, u->idle_us);
     pool_put(u->live->pool, u);
     return true;
 }

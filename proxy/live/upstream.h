@@ -81,6 +81,7 @@ struct upstream {
     bool is_kept;            /* see upstream_keep */
     bool is_done;            /* closed, and kept only for that */
     struct loop_timer timer; /* handshake, idle */
+    uint64_t idle_us;        /* HTTP/1: how long it may be idle, from its last answer */
     TAILQ_ENTRY(upstream) in_pool;
     bool is_pooled; /* in the pool: idle, or shared */
     bool is_shared;

@@ -13,6 +13,17 @@ static bool check_head(const struct upstream *u, const struct http_head *head, s
     return upstream_via_check_head(u, head, err);
 }
 
+/* An origin that closes when it has waited long enough is not waited for: a request that is on its way then
+ * would be lost, and not all can be sent again. */
+static uint64_t idle_us(const struct http_head *head)
+{
+    uint64_t said_s = framing_idle_s(head);
+
+    if (said_s == 0 || said_s > UPSTREAM_IDLE_US / 1000000)
+        return UPSTREAM_IDLE_US;
+    return said_s == 1 ? 500 * 1000 : (said_s - 1) * 1000000;
+}
+
 static void on_head(void *self, struct http_head *head)
 {
     struct upstream *u = self;
@@ -23,6 +34,7 @@ static void on_head(void *self, struct http_head *head)
         return;
     }
     u->has_answered = true;
+    u->idle_us = idle_us(head);
     if (u->exchange != NULL)
         exchange_response_head(u->exchange, head);
     else

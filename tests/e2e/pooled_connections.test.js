@@ -79,6 +79,14 @@ test('pooled connections', async (t) => {
     assert.equal(origin.connections.length, 2);
   });
 
+  await t.test('one that the origin will close soon is closed first', async () => {
+    const origin = await rawOrigin(t, (socket) => socket.on('data', () => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nKeep-Alive: max=9, timeout=1\r\n\r\nok')));
+    const c = await connect(t, w.weir.port);
+    await c.write(ask(origin.port, 'GET', '/1')).until('\r\n\r\nok');
+    await origin.connections[0].over;
+    assert.equal(c.socket.readyState, 'open');
+  });
+
   await t.test('a login that belongs to a connection is not shared', async () => {
     const origin = await rawOrigin(t, (socket, connection) => {
       let count = 0;

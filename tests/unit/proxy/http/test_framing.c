@@ -280,6 +280,26 @@ static void the_connection_goes_on_as_version_and_connection_say(void **state)
                 "GET", BODY_LENGTH, 1, true);
 }
 
+static uint64_t idle_s(const char *keep_alive)
+{
+    struct http_head *head =
+        response(HTTP_1_1, 200, FIELDS({ "Content-Length", "1" }, { "Keep-Alive", keep_alive }));
+    uint64_t idle_s = framing_idle_s(head);
+
+    http_head_free(head);
+    return idle_s;
+}
+
+static void an_origin_may_say_how_long_it_waits(void **state)
+{
+    (void)state;
+    assert_int_equal(idle_s("timeout=5"), 5);
+    assert_int_equal(idle_s("max=100 , Timeout=75"), 75);
+    assert_int_equal(idle_s("max=5"), 0);
+    assert_int_equal(idle_s("timeout=soon, timeout"), 0);
+    assert_int_equal(idle_s("timeout=99999999999999999999"), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -290,6 +310,7 @@ int main(void)
         cmocka_unit_test(ambiguous_responses_are_refused),
         cmocka_unit_test(the_next_hop_gets_one_length_or_none),
         cmocka_unit_test(the_connection_goes_on_as_version_and_connection_say),
+        cmocka_unit_test(an_origin_may_say_how_long_it_waits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
