@@ -6,7 +6,9 @@ origin run on the other cores, as in `run`; where weir has two workers, it has t
 import json
 import os
 import resource
+import signal
 import subprocess
+import sys
 import tempfile
 import time
 from contextlib import contextmanager
@@ -21,6 +23,7 @@ from harness.proxy import PORT, Setup
 SETTLE = 0.5            # seconds until what was done last has been written
 IDLE = 5                # seconds for which idle connections are watched
 BURST = 2               # seconds of requests
+STEPS = 16              # in which all begin: at once they would wait for each other's handshakes for too long
 FEW = 10                # connections that are used while many are open
 CHUNK = 20_000          # connections of one run of bench_load: its time is limited
 LEAST_AGAIN = 2_000     # connections to hosts that were met before; so many at least
@@ -105,7 +108,7 @@ class Held:
         self.it = it
         self.process = subprocess.Popen(
             it.load_command(scheme, target, "-c", count, "-d", 600, "--hold", 600, "--burst", BURST,
-                            "--timeout", 120),
+                            "--timeout", 120, "--ramp", max(64, count // STEPS)),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
         self.parked = self.read()["parked"]
         if self.parked != count:
@@ -173,6 +176,8 @@ def run(growth: Growth, build: Path, counts: list[int], work: str | None):
                        stdout=subprocess.DEVNULL)
         namespace.run_inside()
     namespace.set_up()
+    for number in signal.SIGTERM, signal.SIGINT:
+        signal.signal(number, lambda *_: sys.exit("scale: stopped"))
     peers.Weir.program = build / "weir"
     with tempfile.TemporaryDirectory(prefix="weir-scale-", dir=work) as scratch:
         os.chmod(scratch, 0o755)
