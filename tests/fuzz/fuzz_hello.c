@@ -137,15 +137,22 @@ static void mirror_says_something(struct tls_client *client, const struct tls_mi
     evbuffer_free(out);
 }
 
+static struct tls_client *client;
+
+/* It reads roots on a thread, under which OpenSSL must not be taken down. */
+static void free_client(void)
+{
+    tls_client_free(client);
+}
+
 /* Whatever is offered can be mirrored, or is told to be too long. */
 static void check_mirror(const struct hello *hello)
 {
-    static struct tls_client *client;
     static const struct tls_client_options options = { .insecure = true };
     struct tls_mirror *mirror;
     struct err err;
 
-    if (client == NULL && !tls_client_new(&options, &client, &err))
+    if (client == NULL && (!tls_client_new(&options, &client, &err) || atexit(free_client) != 0))
         abort();
     mirror = tls_mirror_get(client, hello);
     if (mirror != NULL)

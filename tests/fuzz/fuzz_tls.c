@@ -41,6 +41,12 @@ static enum tls_answer on_hello(void *self, const struct hello *hello)
 
 static const struct tls_events events = { on_hello, NULL, NULL, NULL };
 
+/* It reads roots on a thread, under which OpenSSL must not be taken down. */
+static void free_client(void)
+{
+    tls_client_free(client);
+}
+
 static void open_lab(void)
 {
     char dir[] = "/tmp/weir-fuzz-XXXXXX", path[64];
@@ -51,7 +57,8 @@ static void open_lab(void)
 
     setenv("SSL_CERT_FILE", "/dev/null", 1);
     if (mkdtemp(dir) == NULL || !ca_open(dir, KEY_EC, &ca, &is_new, &err) ||
-        !leaf_forge(ca, "example.test", KEY_EC, &leaf, &err) || !tls_client_new(&options, &client, &err))
+        !leaf_forge(ca, "example.test", KEY_EC, &leaf, &err) || !tls_client_new(&options, &client, &err) ||
+        atexit(free_client) != 0)
         abort();
     server = tls_server_new(ca, NULL);
     ca_unref(ca);

@@ -91,7 +91,9 @@ function handle(req, res) {
 async function startOrigin(cert) {
   // Not the one that closes first: a POST that meets a closed connection is not sent again, as it must not be.
   const options = { keepAliveTimeout: 300000, requestTimeout: 0, headersTimeout: 0, connectionsCheckingInterval: 3600000 };
-  const server = cert ? http2.createSecureServer({ ...options, key: cert.key, cert: cert.cert, allowHTTP1: true, peerMaxConcurrentStreams: 100 }, handle)
+  // What Node.js keeps unsent for a connection; it resets further streams, and here all clients' streams are on one.
+  const maxSessionMemory = 200;
+  const server = cert ? http2.createSecureServer({ ...options, maxSessionMemory, key: cert.key, cert: cert.cert, allowHTTP1: true, peerMaxConcurrentStreams: 100 }, handle)
     : http.createServer(options, handle);
   const sockets = new Set();
   if (cert) Object.assign(server, options); // HTTP/1 beside HTTP/2 reads them there
