@@ -48,7 +48,7 @@ static bool has_exchange(struct store *store, int64_t session, const struct filt
 {
     const struct record *record;
     struct store_cursor *cursor;
-    bool ok;
+    bool ok = true;
 
     *out_has = false;
     if (!store_exchanges(store, session, 1, filter, &cursor, err))
