@@ -73,6 +73,8 @@ static int fill_store(void **state)
     }
     assert_true(store_commit(store, &err));
     assert_true(store_session_end(store, session.id, &err));
+    store_close(store);
+    assert_true(store_open(path, STORE_READ, &store, &err));
     source_store_init(&source, store, &session, NULL);
     return 0;
 }
