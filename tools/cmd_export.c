@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "capture/export/export.h"
+#include "capture/export/source_guard.h"
 #include "capture/export/survey.h"
 #include "capture/filter.h"
 #include "capture/jar.h"
@@ -90,11 +91,14 @@ static bool write_export(const struct args *args, const struct export_format *fo
     };
     struct export_report report = { 0 };
     struct export_source source;
+    struct source_guard guard;
     struct progress progress;
+    uint32_t last_seq;
     bool ok;
 
-    if (!export_args_read(args, &options, err) || !export_args_check(&options, err) ||
-        !check_into(args, &options, err) || !export_fit_check(args, store, row, filter, err))
+    if (!store_last_seq(store, row->id, &last_seq, err) || !export_args_read(args, &options, err) ||
+        !export_args_check(&options, err) || !check_into(args, &options, err) ||
+        !export_fit_check(args, store, row, filter, err))
         return false;
     if (path == NULL)
         path = args->into;
@@ -114,11 +118,13 @@ static bool write_export(const struct args *args, const struct export_format *fo
     }
     progress_begin(&progress);
     source_store_init(&source, store, row, filter);
+    source_guard_init(&guard, &source, last_seq, NULL, NULL);
     if (is_folder(path))
-        ok = bundle_write(&source, &options, path, &report, err);
+        ok = bundle_write(&guard.source, &options, path, &report, err);
     else
-        ok = path != NULL && stream == stdout ? export_to_file(&source, &options, path, &report, err)
-                                              : export_to_stream(&source, &options, stream, &report, err);
+        ok = path != NULL && stream == stdout
+                 ? export_to_file(&guard.source, &options, path, &report, err)
+                 : export_to_stream(&guard.source, &options, stream, &report, err);
     progress_end(&progress);
     if (stream != stdout && fclose(stream) != 0 && ok)
         ok = err_sys(err, errno, "writing to '%s'", path);

@@ -2,7 +2,8 @@
 
 static bool may_go_on(const struct source_guard *guard, struct err *err)
 {
-    return guard->goes_on(guard->self) || err_set(err, ERR_CLOSED, "the export was given up");
+    return guard->goes_on == NULL || guard->goes_on(guard->self) ||
+           err_set(err, ERR_CLOSED, "the export was given up");
 }
 
 static bool guard_rewind(void *self, struct err *err)

@@ -1,8 +1,8 @@
 /* source_guard: a source that ends: where the session did when the export began, although it is being
  * recorded into, and when somebody gives the export up.
  *
- * Asks goes_on before each exchange and each piece of a body; once it says no, everything fails with
- * ERR_CLOSED. The thread of the export. */
+ * Asks goes_on (NULL: nobody does) before each exchange and each piece of a body; once it says no, everything
+ * fails with ERR_CLOSED. The thread of the export. */
 #ifndef WEIR_CAPTURE_EXPORT_SOURCE_GUARD_H
 #define WEIR_CAPTURE_EXPORT_SOURCE_GUARD_H
 
