@@ -7,49 +7,8 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "capture/store/store_write.h"
 #include "proxy/base/mem.h"
-#include "tests/support/recording.h"
-
-struct world {
-    struct test_folder folder;
-    struct store *store;
-    int64_t session;
-};
-
-static void must(bool ok, const struct err *err)
-{
-    if (!ok)
-        fail_msg("%s", err->text);
-}
-
-static int set_up(void **state)
-{
-    struct world *world = mem_new(struct world);
-    struct session_row row;
-    uint32_t last_seq;
-    struct err err;
-
-    test_folder_make(&world->folder);
-    must(store_open(world->folder.store, STORE_WRITE, &world->store, &err), &err);
-    must(store_session_start(world->store, &(struct store_session_start){ "talk", "", "{}" }, &row, &last_seq,
-                             &err),
-         &err);
-    world->session = row.id;
-    session_row_clear(&row);
-    *state = world;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct world *world = *state;
-
-    store_close(world->store);
-    test_folder_remove(&world->folder);
-    mem_free(world);
-    return 0;
-}
+#include "tests/support/store_world.h"
 
 static void insert_exchange(struct world *world, uint32_t seq, uint32_t messages)
 {
@@ -279,7 +238,7 @@ static void messages_go_with_their_session(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, store_world_set_up, store_world_tear_down)
     const struct CMUnitTest tests[] = {
         TEST(messages_come_in_order_however_many_there_are),
         TEST(reading_begins_and_stops_where_it_is_told_to),

@@ -7,34 +7,7 @@
 #include <cmocka.h>
 
 #include "capture/store/sqlite.h"
-#include "proxy/base/mem.h"
-#include "tests/support/recording.h"
-
-struct world {
-    struct test_folder folder;
-    struct store *store;
-};
-
-static int set_up(void **state)
-{
-    struct world *world = mem_new(struct world);
-    struct err err;
-
-    test_folder_make(&world->folder);
-    assert_true(store_open(world->folder.store, STORE_WRITE, &world->store, &err));
-    *state = world;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct world *world = *state;
-
-    store_close(world->store);
-    test_folder_remove(&world->folder);
-    mem_free(world);
-    return 0;
-}
+#include "tests/support/store_world.h"
 
 static const char ASK[] = "SELECT typeof(?1) || ' ' || coalesce(?1, '') || ', ' || coalesce(?2, 'nothing')";
 
@@ -86,8 +59,8 @@ static void what_is_bound_again_counts_and_so_does_what_changes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(what_is_bound_again_counts_and_so_does_what_changes, set_up,
-                                        tear_down),
+        cmocka_unit_test_setup_teardown(what_is_bound_again_counts_and_so_does_what_changes,
+                                        store_world_set_up, store_world_tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,49 +7,7 @@
 #include <cmocka.h>
 
 #include "capture/filter.h"
-#include "capture/store/store_write.h"
-#include "proxy/base/mem.h"
-#include "tests/support/recording.h"
-
-struct world {
-    struct test_folder folder;
-    struct store *store;
-    int64_t session;
-};
-
-static void must(bool ok, const struct err *err)
-{
-    if (!ok)
-        fail_msg("%s", err->text);
-}
-
-static int set_up(void **state)
-{
-    struct world *world = mem_new(struct world);
-    struct session_row row;
-    uint32_t last_seq;
-    struct err err;
-
-    test_folder_make(&world->folder);
-    must(store_open(world->folder.store, STORE_WRITE, &world->store, &err), &err);
-    must(store_session_start(world->store, &(struct store_session_start){ "read", "", "{}" }, &row, &last_seq,
-                             &err),
-         &err);
-    world->session = row.id;
-    session_row_clear(&row);
-    *state = world;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct world *world = *state;
-
-    store_close(world->store);
-    test_folder_remove(&world->folder);
-    mem_free(world);
-    return 0;
-}
+#include "tests/support/store_world.h"
 
 static void insert(struct world *world, uint32_t seq, struct span request_headers)
 {
@@ -146,7 +104,7 @@ static void fields_that_are_none_are_damage(void **state)
     }
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, store_world_set_up, store_world_tear_down)
 
 int main(void)
 {
