@@ -19,10 +19,18 @@
 #include "proxy/base/log.h"
 #include "proxy/base/mem.h"
 
-/* When a batch is written: small enough for the write lock to be held well under 100 ms. Of the 250 ms that
- * may be lost this is a fifth: writing takes many times as long where ten others want the processor, and a
- * disk may stall. Twice the time would save 3 µs an exchange at 500 a second, and nothing at 15,000. */
-static const struct queue_linger LINGER = { 4 * 1024 * 1024, 50000 };
+/* When a batch is written: small enough for its commit to take a millisecond, and for the write lock to be
+ * held well under 100 ms. Of the 250 ms that may be lost the wait is a fifth: writing takes many times as
+ * long where ten others want the processor, and a disk may stall. Twice the time would save 3 µs an exchange
+ * at 500 a second, and nothing at 15,000. */
+static const struct queue_linger LINGER = { 512, 4 * 1024 * 1024, 50000 };
+
+/* On a core that others need as well, the kernel would let the writer have it for whole ticks of 4 ms and
+ * more, and all requests would wait. So it rests between exchanges, unless the next batch is due or this one
+ * is late. */
+#define WORK_US 250
+#define REST_US 1000
+#define LATE_US 80000
 
 /* The queue holds what the store takes in this time, if that is less than its own bound: age alone would let
  * a fast network put more into it within a moment than a slow disk takes in a second. Small batches say
@@ -53,8 +61,9 @@ struct writer {
     struct entries all;   /* those whose last piece has not been written */
     struct entries batch; /* those with something to write */
     struct queue_item *items;
-    size_t queue_bytes; /* its bound now */
-    unsigned news;      /* of what is to be written: enum capture_news */
+    size_t queue_bytes;          /* its bound now */
+    uint64_t rose_us, rested_us; /* when the last rest ended; all of them in this batch */
+    unsigned news;               /* of what is to be written: enum capture_news */
 
     bool is_failing, is_dropping;
     uint64_t failing_since_us, retry_at_us;
@@ -431,15 +440,39 @@ static bool write_totals(struct writer *writer, const struct roster_session *ses
     return store_add_totals(writer->store, session->id, &sum, clock_wall_us(), err);
 }
 
+static void sleep_us(long us)
+{
+    nanosleep(&(struct timespec){ us / 1000000, us % 1000000 * 1000 }, NULL);
+}
+
+static bool may_rest(const struct writer *writer, uint64_t now_us)
+{
+    return now_us - writer->rose_us >= WORK_US && writer->items != NULL &&
+           now_us < writer->items->offered_us + LATE_US && !queue_has_enough(writer->shared->queue, &LINGER);
+}
+
+static void rest(struct writer *writer)
+{
+    uint64_t now_us = clock_mono_us();
+
+    if (!may_rest(writer, now_us))
+        return;
+    sleep_us(REST_US);
+    writer->rose_us = clock_mono_us();
+    writer->rested_us += writer->rose_us - now_us;
+}
+
 static bool write_all(struct writer *writer, struct err *err)
 {
     struct entry *entry;
 
     for (unsigned i = 0; i < roster_count(writer->roster); i++)
         roster_at(writer->roster, i)->written = (struct store_totals){ 0 };
-    TAILQ_FOREACH (entry, &writer->batch, in_batch)
+    TAILQ_FOREACH (entry, &writer->batch, in_batch) {
         if (entry->is_lost ? !write_lost(writer, entry, err) : !write_exchange(writer, entry, err))
             return false;
+        rest(writer);
+    }
     if (!write_loose(writer, err))
         return false;
     for (unsigned i = 0; i < roster_count(writer->roster); i++) {
@@ -568,11 +601,6 @@ static void note_success(struct writer *writer)
     writer->is_failing = writer->is_dropping = false;
 }
 
-static void sleep_us(long us)
-{
-    nanosleep(&(struct timespec){ us / 1000000, us % 1000000 * 1000 }, NULL);
-}
-
 /* Writes the batch, or waits until it can be written, or drops it. */
 static void deal(struct writer *writer)
 {
@@ -630,10 +658,11 @@ static void *run(void *self)
                                               pruning_wait_us(&writer->pruning, IDLE_US), &is_closed);
         bool is_idle = items == NULL;
         size_t bytes = collect(writer, items);
-        uint64_t started_us = clock_mono_us();
+        uint64_t started_us = writer->rose_us = clock_mono_us();
+        writer->rested_us = 0;
         deal(writer);
         store_checkpoint(writer->store);
-        bound_queue(writer, bytes, clock_mono_us() - started_us);
+        bound_queue(writer, bytes, clock_mono_us() - started_us - writer->rested_us);
         queue_done(writer->shared->queue, bytes);
         if (!writer->is_failing)
             pruning_work(&writer->pruning, is_idle);

@@ -27,9 +27,9 @@
 /* Pages of 16 KiB: a piece of a body is 17 of them, and an exchange with its headers is one cell. */
 #define PAGE_BYTES 16384
 
-/* The WAL begins anew after 16 MiB (in pages): small enough to stay in the page cache, large enough that one
- * fsync serves many batches. */
-#define CHECKPOINT_PAGES (16 * 1024 * 1024 / PAGE_BYTES)
+/* The WAL is moved into the file after 4 MiB (in pages): little enough to take a millisecond of a core that
+ * requests need too, much enough that one fsync serves many batches. */
+#define CHECKPOINT_PAGES (4 * 1024 * 1024 / PAGE_BYTES)
 
 /* It can only begin anew when all of it has been moved, between two commits. Where these follow each other so
  * fast that the checkpointer never finds that moment, the writer makes it. */

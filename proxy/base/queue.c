@@ -15,13 +15,13 @@ struct queue {
     uint64_t max_age_us;
 
     struct queue_item *first, *last;
-    size_t bytes;             /* inside, not taken */
+    size_t items, bytes;      /* inside, not taken */
     size_t taken_bytes;       /* taken, not done */
     uint64_t taken_oldest_us; /* when the oldest of those was offered */
 
-    size_t
-        wanted_bytes; /* the consumer waits for as much; 0: for the first item; SIZE_MAX: it does not wait */
-    bool was_over;    /* somebody was told so: on_room is owed */
+    bool is_awaited;                   /* the consumer waits, until there is enough: */
+    size_t wanted_items, wanted_bytes; /* either */
+    bool was_over;                     /* somebody was told so: on_room is owed */
     bool is_closed, is_woken;
     void (*on_room)(void *self);
     void *on_room_self;
@@ -39,7 +39,6 @@ struct queue *queue_new(size_t max_bytes, uint64_t max_age_us)
     pthread_condattr_destroy(&attr);
     queue->max_bytes = max_bytes;
     queue->max_age_us = max_age_us;
-    queue->wanted_bytes = SIZE_MAX;
     return queue;
 }
 
@@ -93,9 +92,10 @@ static void append(struct queue *queue, struct queue_item *item, uint64_t now_us
     else
         queue->last->next = item;
     queue->last = item;
+    queue->items++;
     queue->bytes += item->bytes;
-    if (queue->bytes >= queue->wanted_bytes) {
-        queue->wanted_bytes = SIZE_MAX;
+    if (queue->is_awaited && (queue->items >= queue->wanted_items || queue->bytes >= queue->wanted_bytes)) {
+        queue->is_awaited = false;
         pthread_cond_signal(&queue->ready);
     }
 }
@@ -156,7 +156,7 @@ void queue_on_room(struct queue *queue, void (*on_room)(void *self), void *self)
 }
 
 /* Waits until the real monotonic clock, which a test can't replace, has gone on by wait_us. */
-static void wait_for(struct queue *queue, size_t wanted_bytes, uint64_t wait_us)
+static void wait_for(struct queue *queue, size_t wanted_items, size_t wanted_bytes, uint64_t wait_us)
 {
     struct timespec until;
 
@@ -167,9 +167,16 @@ static void wait_for(struct queue *queue, size_t wanted_bytes, uint64_t wait_us)
         until.tv_sec++;
         until.tv_nsec -= 1000000000;
     }
+    queue->is_awaited = true;
+    queue->wanted_items = wanted_items;
     queue->wanted_bytes = wanted_bytes;
     pthread_cond_timedwait(&queue->ready, &queue->lock, &until);
-    queue->wanted_bytes = SIZE_MAX;
+    queue->is_awaited = false;
+}
+
+static bool has_enough(const struct queue *queue, const struct queue_linger *linger)
+{
+    return queue->items >= linger->enough_items || queue->bytes >= linger->enough_bytes;
 }
 
 static void wait_until_worth(struct queue *queue, const struct queue_linger *linger, uint64_t timeout_us)
@@ -178,17 +185,17 @@ static void wait_until_worth(struct queue *queue, const struct queue_linger *lin
 
     for (;;) {
         uint64_t now_us = clock_mono_us();
-        if (queue->is_closed || queue->is_woken || queue->bytes >= linger->enough_bytes)
+        if (queue->is_closed || queue->is_woken || has_enough(queue, linger))
             return;
         if (queue->first == NULL) {
             if (now_us - started_us >= timeout_us)
                 return;
-            wait_for(queue, 0, timeout_us - (now_us - started_us));
+            wait_for(queue, 1, 0, timeout_us - (now_us - started_us));
         } else {
             uint64_t waited_us = now_us > queue->first->offered_us ? now_us - queue->first->offered_us : 0;
             if (waited_us >= linger->linger_us)
                 return;
-            wait_for(queue, linger->enough_bytes, linger->linger_us - waited_us);
+            wait_for(queue, linger->enough_items, linger->enough_bytes, linger->linger_us - waited_us);
         }
     }
 }
@@ -209,6 +216,7 @@ struct queue_item *queue_take(struct queue *queue, const struct queue_linger *li
         last = queue->first;
         queue->first = last->next;
         bytes += last->bytes;
+        queue->items--;
     }
     if (last != NULL)
         last->next = NULL;
@@ -251,4 +259,14 @@ size_t queue_bytes(struct queue *queue)
     bytes = queue->bytes + queue->taken_bytes;
     pthread_mutex_unlock(&queue->lock);
     return bytes;
+}
+
+bool queue_has_enough(struct queue *queue, const struct queue_linger *linger)
+{
+    bool enough;
+
+    pthread_mutex_lock(&queue->lock);
+    enough = has_enough(queue, linger);
+    pthread_mutex_unlock(&queue->lock);
+    return enough;
 }

@@ -40,15 +40,16 @@ void queue_set_max_bytes(struct queue *queue, size_t max_bytes);
  * bounds is under half of them again. Set once, before the first offer. */
 void queue_on_room(struct queue *queue, void (*on_room)(void *self), void *self);
 
-/* When the items inside are worth taking: so many bytes of them, or the oldest has waited so long. */
+/* When the items inside are worth taking: so many of them, or of their bytes, or the oldest has waited so
+ * long. */
 struct queue_linger {
-    size_t enough_bytes;
+    size_t enough_items, enough_bytes;
     uint64_t linger_us;
 };
 /* Waits until the items are worth taking, or the queue is closed or woken, or timeout_us have passed while it
  * was empty; then takes items, oldest first and linked by next, until they weigh enough_bytes. NULL: none
  * came, or the queue is closed and empty (*out_closed). A producer wakes the consumer only for the first
- * item and for enough bytes, so that a batch costs two wake-ups however many items it has. Items count
+ * item and for enough of them, so that a batch costs two wake-ups however many items it has. Items count
  * against the bounds until queue_done. */
 struct queue_item *queue_take(struct queue *queue, const struct queue_linger *linger, uint64_t timeout_us,
                               bool *out_closed);
@@ -61,5 +62,7 @@ void queue_close(struct queue *queue);
 void queue_wake(struct queue *queue);
 
 size_t queue_bytes(struct queue *queue); /* any thread */
+/* Whether queue_take would find enough items or bytes now. */
+bool queue_has_enough(struct queue *queue, const struct queue_linger *linger);
 
 #endif

@@ -58,7 +58,7 @@ static struct taken drain(struct world *world)
     struct taken taken = { 0 };
     bool is_closed;
     struct queue_item *items =
-        queue_take(world->shared->queue, &(struct queue_linger){ SIZE_MAX, 0 }, 0, &is_closed);
+        queue_take(world->shared->queue, &(struct queue_linger){ SIZE_MAX, SIZE_MAX, 0 }, 0, &is_closed);
     size_t weight = 0;
 
     while (items != NULL) {
@@ -146,7 +146,7 @@ static void exchanges_are_queued_in_the_order_in_which_they_began(void **state)
     test_end(&x[1], TAP_DONE); /* before the first, and without the third */
     test_end(&x[0], TAP_DONE);
     test_end(&x[2], TAP_DONE);
-    items = queue_take(world.shared->queue, &(struct queue_linger){ SIZE_MAX, 0 }, 0, &is_closed);
+    items = queue_take(world.shared->queue, &(struct queue_linger){ SIZE_MAX, SIZE_MAX, 0 }, 0, &is_closed);
     while (items != NULL) {
         struct exchange_piece *piece = (struct exchange_piece *)items;
         items = items->next;

@@ -14,7 +14,7 @@ struct note {
     int number;
 };
 
-static const struct queue_linger AT_ONCE = { 1, 0 };
+static const struct queue_linger AT_ONCE = { 1, 1, 0 };
 static uint64_t fake_now_us = 1000;
 
 static uint64_t fake_clock(void)
@@ -48,7 +48,7 @@ static struct queue_item *take_all(struct queue *queue)
 {
     bool is_closed;
 
-    return queue_take(queue, &(struct queue_linger){ SIZE_MAX, 0 }, 0, &is_closed);
+    return queue_take(queue, &(struct queue_linger){ SIZE_MAX, SIZE_MAX, 0 }, 0, &is_closed);
 }
 
 static void items_come_out_in_the_order_they_went_in(void **state)
@@ -170,9 +170,32 @@ static void a_take_stops_at_enough_bytes(void **state)
     (void)state;
     for (int i = 0; i < 4; i++)
         queue_offer(queue, &note_new(i, 3)->item);
-    assert_int_equal(free_items(queue_take(queue, &(struct queue_linger){ 5, 0 }, 0, &is_closed)), 6);
+    assert_int_equal(free_items(queue_take(queue, &(struct queue_linger){ 1, 5, 0 }, 0, &is_closed)), 6);
+    assert_int_equal(queue_bytes(queue), 12);
     assert_int_equal(free_items(take_all(queue)), 6);
     queue_done(queue, 12);
+    queue_free(queue);
+}
+
+#define AN_HOUR_US 3600000000ULL
+
+static void a_take_does_not_wait_when_there_are_enough_items_or_bytes(void **state)
+{
+    static const struct queue_linger by_items = { 2, 50, AN_HOUR_US }, by_bytes = { 50, 12, AN_HOUR_US };
+    struct queue *queue = queue_new(100, AN_HOUR_US);
+    bool is_closed;
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        const struct queue_linger *linger = i == 0 ? &by_items : &by_bytes;
+        queue_offer(queue, &note_new(1, 6)->item);
+        assert_false(queue_has_enough(queue, linger));
+        queue_offer(queue, &note_new(2, 6)->item);
+        assert_true(queue_has_enough(queue, linger));
+        assert_int_equal(free_items(queue_take(queue, linger, 0, &is_closed)), 12);
+        assert_false(queue_has_enough(queue, linger));
+        queue_done(queue, 12);
+    }
     queue_free(queue);
 }
 
@@ -243,7 +266,7 @@ static void producers_on_many_threads_keep_each_their_order(void **state)
     }
     while (total < PRODUCERS * EACH) {
         struct queue_item *items =
-            queue_take(queue, &(struct queue_linger){ 4096, 1000 }, 1000000, &is_closed);
+            queue_take(queue, &(struct queue_linger){ 512, 4096, 1000 }, 1000000, &is_closed);
         for (struct queue_item *item = items; item != NULL; item = item->next, total++) {
             int number = ((struct note *)item)->number;
             assert_int_equal(number % EACH, next[number / EACH]++);
@@ -265,6 +288,7 @@ int main(void)
         cmocka_unit_test(room_is_told_once_and_only_to_those_who_were_refused),
         cmocka_unit_test(a_bound_can_become_another),
         cmocka_unit_test(a_take_stops_at_enough_bytes),
+        cmocka_unit_test(a_take_does_not_wait_when_there_are_enough_items_or_bytes),
         cmocka_unit_test(a_closed_queue_refuses_and_drains),
         cmocka_unit_test(a_wake_ends_the_wait_without_items),
         cmocka_unit_test(producers_on_many_threads_keep_each_their_order),
