@@ -3,8 +3,9 @@
 #include "proxy/base/mem.h"
 #include "proxy/base/table.h"
 
-/* Idle connections to one origin: browsers open six, test suites a few hundred at once. */
-#define MAX_IDLE_A_KEY 1024
+/* Idle connections to one origin. There are never more of them than clients asked at once; with fewer than
+ * that, clients that go on asking would have theirs closed and opened again. */
+#define MAX_IDLE_A_KEY 16384
 
 /* Shared connections to one origin that are full of what slow clients do not take, each up to
  * H2_BUFFERED_BYTES, before others ride along and wait: so much memory for an origin, however many streams

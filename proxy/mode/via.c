@@ -344,6 +344,7 @@ static bool set_way(struct via *via, struct rule *rule, struct span text, const 
 
 static bool set_named_way(struct via *via, struct rule *rule, struct span text, struct err *err)
 {
+    const char *shown = NULL; /* what clients may read of from: not the path of a file */
     char *line = NULL, *from, *name;
     const char *value;
     bool ok;
@@ -352,6 +353,7 @@ static bool set_named_way(struct via *via, struct rule *rule, struct span text, 
         if (!read_file(span_from(text, 5), &line, err))
             return false;
         from = mem_printf("file '%.*s'", SPAN_ARG(span_from(text, 5)));
+        shown = "a file that --via names";
     } else if (span_starts(text, SPAN("env:"))) {
         name = mem_spandup(span_from(text, 4));
         value = getenv(name);
@@ -366,7 +368,8 @@ static bool set_named_way(struct via *via, struct rule *rule, struct span text, 
     } else {
         return set_way(via, rule, text, "--via", err);
     }
-    ok = set_way(via, rule, span_trim(span_of(line)), from, err) || err_add(err, "%s", from);
+    ok = set_way(via, rule, span_trim(span_of(line)), shown != NULL ? shown : from, err) ||
+         err_add(err, "%s", from);
     mem_free(line);
     mem_free(from);
     return ok;

@@ -45,7 +45,8 @@ struct via_hop {
     uint16_t port;
     char *user, *password; /* decoded; NULL: none. Neither is for logs or facts */
     char *name;            /* "socks5h://proxy.test:1080": for people, without credentials */
-    char *from; /* where the first rule that says it has it from: "--via", "variable https_proxy" */
+    char *from; /* where the first rule that says it has it from: "--via", "variable https_proxy"; clients
+                 * read it, so it has no path */
 };
 
 struct via;

@@ -305,7 +305,9 @@ test('the environment: what nobody knows goes where TLS would', async (t) => {
 test('a proxy that is not there: who it is, and where it was said', async (t) => {
   const o = await origins(t);
   const nowhere = `http://127.0.0.1:${await freePort()}`;
-  for (const [rule, from] of [[nowhere, '--via'], ['env', 'variable http_proxy']]) {
+  const file = path.join(o.dir, 'nowhere');
+  fs.writeFileSync(file, nowhere, { mode: 0o600 });
+  for (const [rule, from] of [[nowhere, '--via'], ['env', 'variable http_proxy'], [`file:${file}`, 'a file that --via names']]) {
     const weir = await weirVia(t, o, [rule], { env: { http_proxy: nowhere, no_proxy: '', NO_PROXY: '' } });
     const { status, body } = await curl(weir, 'http://origin.test/');
     assert.equal(status, 502);

@@ -159,7 +159,7 @@ static void too_many_for_one_origin_push_the_oldest_out(void **state)
     struct upstream_key other = key_of("b.test", 80, false, "", NULL);
     struct upstream *oldest = put(f, &key), *second = put(f, &key), *elsewhere = put(f, &other);
 
-    for (unsigned i = 2; i < 1024; i++)
+    for (unsigned i = 2; i < 16384; i++)
         put(f, &key);
     assert_int_equal(oldest->phase, UPSTREAM_OPEN);
     put(f, &key);
