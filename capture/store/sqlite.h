@@ -63,7 +63,6 @@ struct store {
     } shares[SHARE_SLOTS];
     size_t share_count, share_bytes;
     int wal_pages, moved_pages; /* in the WAL after the last commit; how many when it was last moved out */
-    uint64_t moved_us;          /* when that was */
     struct checkpointer *aside; /* owned; NULL: the WAL is moved by who writes */
 };
 

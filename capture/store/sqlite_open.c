@@ -16,7 +16,6 @@
 #include "capture/store/sqlite.h"
 #include "capture/store/store_write.h"
 #include "proxy/base/log.h"
-#include "proxy/base/clock.h"
 #include "proxy/base/mem.h"
 
 /* Other weirs hold the write lock for 100 ms at a time; a checkpoint on a slow disk takes longer. */
@@ -29,10 +28,9 @@
 #define PAGE_BYTES 16384
 
 /* The WAL is moved into the file after 4 MiB (in pages): little enough to take a millisecond of a core that
- * requests need too. Where it grows fast, after 16 MiB: one fsync serves many batches. */
-#define CHECKPOINT_PAGES      (4 * 1024 * 1024 / PAGE_BYTES)
-#define CHECKPOINT_PAUSE_US   100000
-#define CHECKPOINT_MOST_PAGES (16 * 1024 * 1024 / PAGE_BYTES)
+ * requests need too. Where a disk is slow the next 4 MiB wait for it, and all that came meanwhile goes with
+ * them: one fsync serves many batches. */
+#define CHECKPOINT_PAGES (4 * 1024 * 1024 / PAGE_BYTES)
 
 /* It can only begin anew when all of it has been moved, between two commits. Where these follow each other so
  * fast that the checkpointer never finds that moment, the writer makes it. */
@@ -423,15 +421,13 @@ bool store_checkpoint_aside(struct store *store, struct err *err)
 
 void store_checkpoint(struct store *store)
 {
-    int due = store->wal_pages - store->moved_pages, pages, moved;
+    int pages, moved;
 
-    if (due < CHECKPOINT_PAGES ||
-        (due < CHECKPOINT_MOST_PAGES && clock_mono_us() - store->moved_us < CHECKPOINT_PAUSE_US))
+    if (store->wal_pages - store->moved_pages < CHECKPOINT_PAGES)
         return;
     if (store->aside != NULL && store->wal_pages < MOST_ASIDE_PAGES)
         checkpointer_ask(store->aside);
     else
         sqlite_checkpoint(store, &pages, &moved);
     store->moved_pages = store->wal_pages;
-    store->moved_us = clock_mono_us();
 }
