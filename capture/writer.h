@@ -1,9 +1,10 @@
 /* writer: the thread that empties the queue into the store, in batches.
  *
- * It commits when the oldest piece has waited 50 ms or 4 MiB are waiting. All pieces of an exchange in one
- * batch make one statement. If the store fails the batch is tried again for 2 s, in which the queue fills and
- * the tap slows down; then pieces are dropped and counted, and when the store works again the session gets
- * its mark of what is missing. Threads: new and end are the owner's, the rest is the writer's own. */
+ * It commits when the oldest piece has waited 50 ms, or 512 pieces or 4 MiB are waiting, and rests now and
+ * then, as requests may need its core. All pieces of an exchange in one batch make one statement. If the
+ * store fails the batch is tried again for 2 s, in which the queue fills and the tap slows down; then pieces
+ * are dropped and counted, and when the store works again the session gets its mark of what is missing.
+ * Threads: new and end are the owner's, the rest is the writer's own. */
 #ifndef WEIR_CAPTURE_WRITER_H
 #define WEIR_CAPTURE_WRITER_H
 

@@ -47,6 +47,7 @@ static void *run(void *self)
 {
     struct checkpointer *checkpointer = self;
 
+    pthread_setname_np(pthread_self(), "weir-wal");
     pthread_mutex_lock(&checkpointer->lock);
     while (!checkpointer->is_over) {
         if (!checkpointer->is_asked) {

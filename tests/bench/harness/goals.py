@@ -75,7 +75,7 @@ GOALS = [
          more_is_better=True),
     Goal("h2-100", "nginx's CPU a request ÷ weir's", lambda r: 1 / ratio("h2-100", to="nginx")(r), 0.9, 0.7,
          more_is_better=True),
-    Goal("unique-1k", "CPU of the store's thread an exchange, µs", figure("unique-1k", "writer_us"), 8, 12),
+    Goal("unique-1k", "CPU of the store's threads an exchange, µs", figure("unique-1k", "writer_us"), 8, 12),
 ]
 
 

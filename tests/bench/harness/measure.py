@@ -31,7 +31,7 @@ def answers(mode: str, port: int) -> bool:
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=ANSWER_TIMEOUT) as s:
             s.sendall(request.encode())
-            return b" 200 " in s.recv(100)
+            return b" 200 " in s.makefile("rb").read()[:100]  # all of it: who goes before has aborted it
     except OSError:
         return False
 
@@ -191,7 +191,7 @@ class Cell:
         """CPU time of the proxy so far, and of the thread that writes its capture."""
         if not pid:
             return 0, None
-        writer = processes.thread_cpu_us(pid, self.proxy.writer) if self.proxy.writer else None
+        writer = processes.thread_cpu_us(pid, self.proxy.writers) if self.proxy.writers else None
         return processes.cpu_us(pid), writer
 
     def load_command(self, *options) -> list[str]:

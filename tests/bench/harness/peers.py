@@ -20,7 +20,7 @@ class Weir(Proxy):
     name = "weir"
     capture = "everything, in SQLite"
     schemes = ("http", "https", "hosts", "h2")
-    writer = "weir-writer"
+    writers = ("weir-writer", "weir-wal")
     program = Path("weir")
     COUNT = "SELECT count(*) FROM exchange WHERE status IS NOT NULL AND state = 1"  # 1: done
 

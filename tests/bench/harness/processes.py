@@ -42,12 +42,12 @@ def exact_cpu_us(pid: int) -> float:
     return sum(int(task.read_text().split()[0]) for task in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1000
 
 
-def thread_cpu_us(pid: int, name: str) -> float | None:
-    """User and system time so far of the threads of that name; None if there are none."""
+def thread_cpu_us(pid: int, names: tuple[str, ...]) -> float | None:
+    """User and system time so far of the threads of these names; None if there are none."""
     ticks, found = 0, False
     for task in Path(f"/proc/{pid}/task").iterdir():
         try:
-            is_it = (task / "comm").read_text().strip() == name
+            is_it = (task / "comm").read_text().strip() in names
         except OSError:  # it has ended
             continue
         if is_it:

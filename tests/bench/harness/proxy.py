@@ -48,7 +48,7 @@ class Proxy:
     capture = ""                          # what it keeps, in words; empty: nothing
     needs = ()                            # programs that must be there
     schemes = ("http", "https", "hosts")  # of the workloads that it can do
-    writer = ""                           # the thread that writes the capture
+    writers = ()                          # the threads that write the capture
 
     def missing(self) -> list[str]:
         """What this machine lacks for it."""
