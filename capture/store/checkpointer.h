@@ -1,6 +1,6 @@
 /* checkpointer: the thread that moves the WAL into the store's file while others write to it.
  *
- * Moving 16 MiB means syncing them twice, which a busy disk may take a second for; the writer, which promises
+ * Moving it means syncing twice, which a busy disk may take a second for; the writer, which promises
  * that what a client has had for 250 ms is in the store, can't wait for that. It has a handle of its own:
  * SQLite lets one move while another commits. One pass moves what was there when it began, so passes follow
  * until one has found nothing new: then the next commit begins the WAL anew. Threads: new, ask and free are
