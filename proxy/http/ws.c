@@ -25,8 +25,9 @@
 /* zlib counts in 32 bits. */
 #define SLICE_BYTES ((size_t)1 << 30)
 
-/* Some deflaters that agreed on 8 bits use 9, because zlib's own can't do with 8. */
-#define MIN_WINDOW_BITS 9
+/* The widest, whatever was agreed: within one call zlib looks back as far as it has written, so that with a
+ * narrower one it would depend on the pieces whether what refers further back than agreed comes out. */
+#define WINDOW_BITS 15
 
 #define FOREIGN "it is in the form of an extension that weir does not know"
 
@@ -103,10 +104,7 @@ static bool parse_deflate_parameter(struct ws_extensions *extensions, struct spa
             extensions->no_context_takeover[known[i].side] = true;
             return true;
         }
-        if (!span_u64(value, &bits) || bits < 8 || bits > 15)
-            return false;
-        extensions->window_bits[known[i].side] = (uint8_t)bits;
-        return true;
+        return span_u64(value, &bits) && bits >= 8 && bits <= 15;
     }
     return false;
 }
@@ -129,7 +127,7 @@ static bool parse_deflate(struct ws_extensions *extensions, struct span paramete
 
 struct ws_extensions ws_extensions_parse(struct span value)
 {
-    struct ws_extensions extensions = { .window_bits = { 15, 15 } };
+    struct ws_extensions extensions = { .has_deflate = false };
     struct span one, name;
 
     while (token_next(&value, &one)) {
@@ -239,9 +237,7 @@ static bool shares_window(const struct ws *ws)
 
 static bool begin_inflating(struct ws *ws)
 {
-    int bits = ws->extensions.window_bits[ws->direction];
-
-    if (!ws->has_zlib && inflateInit2(&ws->zlib, bits < MIN_WINDOW_BITS ? -MIN_WINDOW_BITS : -bits) != Z_OK) {
+    if (!ws->has_zlib && inflateInit2(&ws->zlib, -WINDOW_BITS) != Z_OK) {
         give_up_inflating(ws, "there is no memory to inflate it");
         return false;
     }

@@ -22,9 +22,7 @@
 struct ws_extensions {
     bool has_deflate; /* permessage-deflate */
     bool has_others;  /* what weir does not know, or cannot read: the reserved bits may be theirs */
-    /* By direction (enum http_role): what that side compresses with. window_bits 8 to 15. */
-    bool no_context_takeover[2];
-    uint8_t window_bits[2];
+    bool no_context_takeover[2]; /* by direction (enum http_role): that side begins each message anew */
 };
 
 /* value: the answer's Sec-WebSocket-Extensions, joined by ", " when it was repeated; empty: none. */
