@@ -92,6 +92,7 @@ struct filter_sql {
     struct strbuf where; /* "1" when everything is taken */
     struct filter_bind *binds;
     size_t bind_count;
+    bool is_indexed; /* a word of it asks for columns of the index exchange_columns alone */
 };
 void filter_to_sql(const struct filter *filter, struct filter_sql *out_sql);
 void filter_sql_clear(struct filter_sql *sql);

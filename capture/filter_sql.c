@@ -205,6 +205,36 @@ static void add_term(struct filter_sql *sql, const struct term *term)
     strbuf_add_str(&sql->where, term->is_negated ? "), 0)" : ")");
 }
 
+static bool looks_into_fields(const struct term_value *value)
+{
+    switch (value->is) {
+    case IS_WEBSOCKET:
+    case IS_GRPC:
+    case IS_SSE:
+    case IS_PREFLIGHT:
+    case IS_CACHED:
+        return true;
+    case IS_SEALED:
+    case IS_REDIRECT:
+    case IS_TUNNEL:
+    case IS_ERROR:
+    case IS_ABORTED:
+        break;
+    }
+    return false;
+}
+
+/* Whether the index exchange_columns has all that it asks for. */
+static bool is_indexed(const struct term *term)
+{
+    if (term->key == TERM_COOKIE || term->key == TERM_HEADER || term->key == TERM_BODY)
+        return false;
+    for (size_t i = 0; i < term->count; i++)
+        if (term->key == TERM_IS && looks_into_fields(&term->values[i]))
+            return false;
+    return true;
+}
+
 /* How dear it is to ask: SQLite asks in the order of the text and stops at the first no. */
 static unsigned cost_of(enum term_key key)
 {
@@ -222,6 +252,8 @@ void filter_to_sql(const struct filter *filter, struct filter_sql *out_sql)
                 add_term(out_sql, &filter->terms[i]);
         }
     }
+    for (size_t i = 0; i < filter->count; i++)
+        out_sql->is_indexed = out_sql->is_indexed || is_indexed(&filter->terms[i]);
     if (filter->count == 0)
         strbuf_add_str(&out_sql->where, "1");
 }

@@ -299,13 +299,14 @@ static bool set_up(struct store *store, int64_t version, struct err *err)
     if (!sqlite_exec(store,
                      "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;"
                      "PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864;"
-                     "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192",
+                     "PRAGMA cache_size = -8192",
                      err))
         return false;
+    /* An index of a large store is sorted in files, which have no name and are nobody else's. */
     while (!done)
         if (!migrate_once(store, &done, err))
             return err_add(err, "bringing the store up to date");
-    return true;
+    return sqlite_exec(store, "PRAGMA temp_store = MEMORY", err);
 }
 
 /* What is not ours is refused before anything is made beside it; what is missing is made by one weir at a

@@ -98,11 +98,13 @@ static bool open_cursor(struct store *store, const char *select, int64_t session
     cursor->last_id = exchange_id(session, UINT32_MAX);
     cursor->window = MIN_WINDOW;
     cursor->slice_rows = SLICE_ROWS;
-    strbuf_printf(&sql, "%s FROM exchange WHERE id BETWEEN ? AND ? AND provisional = 0", select);
-    if (filter != NULL) {
+    if (filter != NULL)
         filter_to_sql(filter, &cursor->condition);
+    /* SQLite asks what the index has first, and reads a row only when that is true. */
+    strbuf_printf(&sql, "%s FROM exchange%s WHERE id BETWEEN ? AND ? AND provisional = 0", select,
+                  cursor->condition.is_indexed ? " INDEXED BY exchange_columns" : "");
+    if (filter != NULL)
         strbuf_printf(&sql, " AND (%s)", strbuf_text(&cursor->condition.where));
-    }
     strbuf_add_str(&sql, " ORDER BY id");
     if (sqlite3_prepare_v2(store->db, strbuf_text(&sql), -1, &cursor->statement, NULL) != SQLITE_OK) {
         sqlite_fail(store, err);

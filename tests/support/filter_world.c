@@ -292,23 +292,22 @@ const struct filter_subject *filter_world_subject(const struct filter_world *wor
     return &world->entries[i].subject;
 }
 
-bool filter_world_select(struct filter_world *world, const struct filter *filter, bool *out_found,
-                         const char **out_error)
+/* from: what stands behind FROM. */
+static bool select_from(struct filter_world *world, const struct filter_sql *sql, const char *from,
+                        bool *out_found)
 {
     struct strbuf text = STRBUF_EMPTY;
-    struct filter_sql sql;
     sqlite3_stmt *select = NULL;
     int rc;
 
-    filter_to_sql(filter, &sql);
-    strbuf_printf(&text, "SELECT id FROM exchange WHERE session = 1 AND (%s) ORDER BY id",
-                  strbuf_text(&sql.where));
+    strbuf_printf(&text, "SELECT id FROM %s WHERE session = 1 AND provisional = 0 AND (%s) ORDER BY id", from,
+                  strbuf_text(&sql->where));
     rc = sqlite3_prepare_v2(world->db, strbuf_text(&text), -1, &select, NULL);
-    for (size_t i = 0; rc == SQLITE_OK && i < sql.bind_count; i++) {
-        if (sql.binds[i].is_integer)
-            rc = sqlite3_bind_int64(select, (int)i + 1, sql.binds[i].integer);
+    for (size_t i = 0; rc == SQLITE_OK && i < sql->bind_count; i++) {
+        if (sql->binds[i].is_integer)
+            rc = sqlite3_bind_int64(select, (int)i + 1, sql->binds[i].integer);
         else
-            rc = sqlite3_bind_text(select, (int)i + 1, sql.binds[i].text, -1, SQLITE_STATIC);
+            rc = sqlite3_bind_text(select, (int)i + 1, sql->binds[i].text, -1, SQLITE_STATIC);
     }
     memset(out_found, 0, ROW_COUNT * sizeof out_found[0]);
     while (rc == SQLITE_OK || rc == SQLITE_ROW) {
@@ -316,9 +315,49 @@ bool filter_world_select(struct filter_world *world, const struct filter *filter
         if (rc == SQLITE_ROW)
             out_found[sqlite3_column_int64(select, 0) - 1] = true;
     }
-    *out_error = sqlite3_errmsg(world->db);
     sqlite3_finalize(select);
-    filter_sql_clear(&sql);
     strbuf_clear(&text);
     return rc == SQLITE_DONE;
+}
+
+bool filter_world_select(struct filter_world *world, const struct filter *filter, bool *out_found,
+                         const char **out_error)
+{
+    bool found_by_index[ROW_COUNT];
+    struct filter_sql sql;
+    bool ok;
+
+    filter_to_sql(filter, &sql);
+    ok = select_from(world, &sql, "exchange NOT INDEXED", out_found) &&
+         select_from(world, &sql, "exchange INDEXED BY exchange_columns", found_by_index);
+    *out_error = sqlite3_errmsg(world->db);
+    filter_sql_clear(&sql);
+    if (ok && memcmp(out_found, found_by_index, sizeof found_by_index) != 0) {
+        *out_error = "the index finds others";
+        return false;
+    }
+    return ok;
+}
+
+bool filter_world_asks_index(struct filter_world *world, const struct filter *filter, bool *out_is_indexed)
+{
+    struct strbuf text = STRBUF_EMPTY;
+    sqlite3_stmt *plan = NULL;
+    struct filter_sql sql;
+    bool is_covered = false;
+
+    filter_to_sql(filter, &sql);
+    *out_is_indexed = sql.is_indexed;
+    strbuf_printf(&text,
+                  "EXPLAIN QUERY PLAN SELECT id FROM exchange INDEXED BY exchange_columns"
+                  " WHERE provisional = 0 AND (%s)",
+                  strbuf_text(&sql.where));
+    must(sqlite3_prepare_v2(world->db, strbuf_text(&text), -1, &plan, NULL) == SQLITE_OK,
+         sqlite3_errmsg(world->db));
+    while (sqlite3_step(plan) == SQLITE_ROW)
+        is_covered = is_covered || strstr((const char *)sqlite3_column_text(plan, 3), "COVERING") != NULL;
+    sqlite3_finalize(plan);
+    filter_sql_clear(&sql);
+    strbuf_clear(&text);
+    return is_covered;
 }

@@ -13,8 +13,12 @@ size_t filter_world_count(const struct filter_world *world);
 const char *filter_world_name(size_t i);
 /* The finished exchange i; borrowed from the world. */
 const struct filter_subject *filter_world_subject(const struct filter_world *world, size_t i);
-/* Which exchanges SQL finds, by out_found[i]. False when SQLite refuses: *out_error says why, borrowed. */
+/* Which exchanges SQL finds, by out_found[i]. False when SQLite refuses, or finds others with the index
+ * exchange_columns than without: *out_error says why, borrowed. */
 bool filter_world_select(struct filter_world *world, const struct filter *filter, bool *out_found,
                          const char **out_error);
+/* Whether that index has all that the filter asks for, says SQLite; *out_is_indexed: what the filter says of
+ * a word. */
+bool filter_world_asks_index(struct filter_world *world, const struct filter *filter, bool *out_is_indexed);
 
 #endif

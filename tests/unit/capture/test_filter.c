@@ -288,6 +288,51 @@ static void what_a_person_wrote_is_never_part_of_the_statement(void **state)
     filter_unref(filter);
 }
 
+static void words_of_columns_are_answered_by_the_index_alone(void **state)
+{
+    static const struct {
+        const char *word;
+        bool is_indexed;
+    } rows[] = {
+        { "host:a.test:80", true },    { "path:/a*", true },      { "a/b", true },
+        { "method:GET", true },        { "status:4xx", true },    { "type:json", true },
+        { "scheme:https", true },      { "version:1.1", true },   { "size:>10k", true },
+        { "time:>1s", true },          { "error:*", true },       { "is:sealed,tunnel", true },
+        { "is:redirect,error", true }, { "is:aborted", true },    { "-host:re:/a/", true },
+        { "cookie:a", false },         { "header:a", false },     { "body:a", false },
+        { "is:websocket", false },     { "is:grpc,sse", false },  { "is:preflight", false },
+        { "is:cached", false },        { "is:error,sse", false },
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct filter *filter = parsed(rows[i].word);
+        bool is_indexed;
+
+        if (filter_world_asks_index(*state, filter, &is_indexed) != rows[i].is_indexed ||
+            is_indexed != rows[i].is_indexed)
+            fail_msg("%s", rows[i].word);
+        filter_unref(filter);
+    }
+}
+
+/* Rows are read for those that the index lets through. */
+static void one_word_of_columns_is_enough_for_the_index(void **state)
+{
+    struct filter *filter = parsed("body:a -status:200 cookie:b");
+    struct filter_sql sql;
+
+    (void)state;
+    filter_to_sql(filter, &sql);
+    assert_true(sql.is_indexed);
+    filter_sql_clear(&sql);
+    filter_unref(filter);
+    filter = parsed("");
+    filter_to_sql(filter, &sql);
+    assert_false(sql.is_indexed);
+    filter_sql_clear(&sql);
+    filter_unref(filter);
+}
+
 /* --- while an exchange is under way -------------------------------------------------------------------- */
 
 /* Y, N or ? for each of: request head, response head, 20 KiB of the body, done. */
@@ -564,6 +609,8 @@ int main(void)
         cmocka_unit_test(live_and_stored_answers_agree),
         cmocka_unit_test(the_longest_filter_is_not_too_much_for_sqlite),
         cmocka_unit_test(what_a_person_wrote_is_never_part_of_the_statement),
+        cmocka_unit_test(words_of_columns_are_answered_by_the_index_alone),
+        cmocka_unit_test(one_word_of_columns_is_enough_for_the_index),
         cmocka_unit_test(an_answer_comes_as_early_as_it_is_certain),
         cmocka_unit_test(trailers_are_waited_for_where_they_are_announced),
         cmocka_unit_test(an_interim_response_decides_nothing),

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "capture/filter.h"
+#include "capture/store/sqlite.h"
 #include "tests/support/store_world.h"
 
 static void insert(struct world *world, uint32_t seq, struct span request_headers)
@@ -84,6 +85,25 @@ static void a_summary_has_no_fields_but_its_filter_sees_them(void **state)
     filter_unref(filter);
 }
 
+/* Where there is no index, what asks for it fails. */
+static void a_filter_on_columns_reads_the_index(void **state)
+{
+    struct world *world = *state;
+    struct store_cursor *cursor = NULL;
+    struct filter *filter;
+    struct err err;
+
+    must(sqlite_exec(world->store, "DROP INDEX exchange_columns", &err), &err);
+    must(filter_parse("header:a=2 path:/none", &filter, &err), &err);
+    assert_false(store_summaries(world->store, world->session, 1, filter, &cursor, &err));
+    assert_non_null(strstr(err.text, "exchange_columns"));
+    filter_unref(filter);
+    must(filter_parse("header:a=2", &filter, &err), &err);
+    must(store_summaries(world->store, world->session, 1, filter, &cursor, &err), &err);
+    store_cursor_free(cursor);
+    filter_unref(filter);
+}
+
 static void fields_that_are_none_are_damage(void **state)
 {
     static const char *const damaged[] = { "[[\"A\"]]", "[[\"A\",\"1\"]", "{}",
@@ -111,6 +131,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(fields_come_as_bytes_however_many_there_are),
         TEST(a_summary_has_no_fields_but_its_filter_sees_them),
+        TEST(a_filter_on_columns_reads_the_index),
         TEST(fields_that_are_none_are_damage),
     };
 
