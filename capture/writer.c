@@ -26,11 +26,12 @@
 static const struct queue_linger LINGER = { 512, 4 * 1024 * 1024, 50000 };
 
 /* On a core that others need as well, the kernel would let the writer have it for whole ticks of 4 ms and
- * more, and all requests would wait. So it rests between exchanges, unless the next batch is due or this one
- * is late. */
-#define WORK_US 250
-#define REST_US 1000
-#define LATE_US 80000
+ * more, and all requests would wait. So it rests between exchanges: less when the next batch is due, not at
+ * all when this one is late. */
+#define WORK_US       250
+#define REST_US       600
+#define SHORT_REST_US 250
+#define LATE_US       80000
 
 /* The queue holds what the store takes in this time, if that is less than its own bound: age alone would let
  * a fast network put more into it within a moment than a slow disk takes in a second. Small batches say
@@ -199,7 +200,7 @@ static void sleep_us(long us)
 static bool may_rest(const struct writer *writer, uint64_t now_us)
 {
     return now_us - writer->rose_us >= WORK_US && writer->items != NULL &&
-           now_us < writer->items->offered_us + LATE_US && !queue_has_enough(writer->shared->queue, &LINGER);
+           now_us < writer->items->offered_us + LATE_US;
 }
 
 static void rest(struct writer *writer)
@@ -208,7 +209,7 @@ static void rest(struct writer *writer)
 
     if (!may_rest(writer, now_us))
         return;
-    sleep_us(REST_US);
+    sleep_us(queue_has_enough(writer->shared->queue, &LINGER) ? SHORT_REST_US : REST_US);
     writer->rose_us = clock_mono_us();
     writer->rested_us += writer->rose_us - now_us;
 }

@@ -93,7 +93,7 @@ static bool parse_deflate_parameter(struct ws_extensions *extensions, struct spa
     size_t equals = span_find(text, '=');
     struct span name = span_trim(span_sub(text, 0, equals));
     struct span value = equals < text.len ? span_trim(span_from(text, equals + 1)) : SPAN_NONE;
-    uint64_t bits;
+    uint64_t bits = 0;
 
     if (value.len >= 2 && value.ptr[0] == '"' && value.ptr[value.len - 1] == '"')
         value = span_sub(value, 1, value.len - 2);

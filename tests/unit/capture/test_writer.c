@@ -37,12 +37,18 @@ static void note_line(void *self, enum log_level level, const char *line)
         atomic_fetch_add(&recoveries_logged, 1);
 }
 
-static atomic_int sleeps;
+/* Sleeps of the writer, and those of them that took less than half a millisecond. */
+static atomic_int sleeps, short_sleeps;
+static atomic_bool is_asleep_till_told;
 
 /* In place of the C library's. */
 int nanosleep(const struct timespec *time, struct timespec *left)
 {
     atomic_fetch_add(&sleeps, 1);
+    if (time->tv_sec == 0 && time->tv_nsec < 500000)
+        atomic_fetch_add(&short_sleeps, 1);
+    while (atomic_load(&is_asleep_till_told))
+        sched_yield();
     return clock_nanosleep(CLOCK_MONOTONIC, 0, time, left) == 0 ? 0 : -1;
 }
 
@@ -302,7 +308,40 @@ static int rests_in_batch(uint64_t age_us)
 static void a_batch_leaves_its_core_to_others_now_and_then(void **state)
 {
     (void)state;
+    atomic_store(&short_sleeps, 0);
     assert_true(rests_in_batch(50000) >= 10);
+    assert_int_equal(atomic_load(&short_sleeps), 0);
+}
+
+static void a_batch_behind_which_another_waits_rests_less(void **state)
+{
+    struct world world = { 0 };
+    struct err err;
+
+    (void)state;
+    atomic_store(&stepped_us, 1000000000);
+    atomic_store(&step_us, 0);
+    clock_replace(stepped_clock, NULL);
+    start(&world);
+    atomic_store(&sleeps, 0);
+    atomic_store(&is_asleep_till_told, true);
+    for (int i = 0; i < 400; i++)
+        test_exchange(world.recorder, "a.test", "/", SPAN("body"));
+    atomic_fetch_add(&stepped_us, 50000);
+    atomic_store(&step_us, 100);
+    while (atomic_load(&sleeps) == 0)
+        sched_yield();
+    atomic_store(&step_us, 0);
+    for (int i = 0; i < 600; i++)
+        test_exchange(world.recorder, "a.test", "/next", SPAN("body"));
+    atomic_store(&short_sleeps, 0);
+    atomic_store(&step_us, 100);
+    atomic_store(&is_asleep_till_told, false);
+    assert_true(end(&world, &err));
+    assert_true(atomic_load(&short_sleeps) > 0);
+    clock_replace(quick_clock, NULL);
+    assert_int_equal(world.summary.exchanges, 1000);
+    test_folder_remove(&world.folder);
 }
 
 static void a_batch_that_is_late_does_not_rest(void **state)
@@ -320,6 +359,7 @@ int main(void)
         cmocka_unit_test(a_disk_that_fails_once_at_any_point_of_a_batch_loses_nothing),
         cmocka_unit_test(a_disk_that_takes_long_to_sync_does_not_hold_up_what_comes_meanwhile),
         cmocka_unit_test(a_batch_leaves_its_core_to_others_now_and_then),
+        cmocka_unit_test(a_batch_behind_which_another_waits_rests_less),
         cmocka_unit_test(a_batch_that_is_late_does_not_rest),
     };
 
