@@ -548,14 +548,14 @@ void client_tls_open(struct client *c)
 static void judge_end(struct client *c, unsigned alert, bool has_used)
 {
     uint64_t after_us = c->leaf_us != 0 ? clock_mono_us() - c->leaf_us : UINT64_MAX;
-    enum refusal how = refusal_of_end(alert, after_us, has_used);
+    const struct refused refused = { refusal_of_end(alert, after_us, has_used), alert, c->leaf_us };
     struct strbuf text = STRBUF_EMPTY;
     struct pin pin;
     const char *rule;
 
     if (is_reverse(c))
         return;
-    switch (origins_refused(c->live->shared->origins, c->ip, client_name_of(c), how, alert,
+    switch (origins_refused(c->live->shared->origins, c->ip, client_name_of(c), &refused,
                             scope_for(c, &rule) == SCOPE_AUTO, &pin)) {
     case REFUSED_UNTRUSTED:
         seal_text_add_untrusted(&text, c->ip);

@@ -258,16 +258,24 @@ static bool is_struck_now(const struct origins *origins, const struct entry *ent
     return entry->state == PIN_STRUCK && !is_older(entry->since_us, origins->options.window_us);
 }
 
+/* Of a connection that was there already when another one was refused. */
+static bool is_same_close(const struct origins *origins, const struct entry *entry,
+                          const struct refused *refused)
+{
+    return refused->how == REFUSAL_CLOSE && is_struck_now(origins, entry) &&
+           refused->leaf_us <= entry->since_us;
+}
+
 /* One more refusal; true when it is the one that decides. */
-static bool strike(const struct origins *origins, struct entry *entry, enum refusal how, unsigned alert)
+static bool strike(const struct origins *origins, struct entry *entry, const struct refused *refused)
 {
     bool is_probe = entry->state == PIN_SEALED, is_second = is_struck_now(origins, entry);
 
-    if (is_sealed_now(origins, entry))
-        return false; /* of a connection that was opened before */
-    if (!is_second || how == REFUSAL_ALERT) {
-        entry->pin.how = how;
-        entry->pin.alert = alert;
+    if (is_sealed_now(origins, entry) || is_same_close(origins, entry, refused))
+        return false;
+    if (!is_second || refused->how == REFUSAL_ALERT) {
+        entry->pin.how = refused->how;
+        entry->pin.alert = refused->alert;
     }
     entry->pin.is_again = is_probe;
     entry->pin.seal_us = origins->options.seal_us;
@@ -275,17 +283,20 @@ static bool strike(const struct origins *origins, struct entry *entry, enum refu
     return entry->state == PIN_SEALED;
 }
 
-static bool is_second_close(struct origins *origins, const char *client, const char *host)
+static bool is_second_close(struct origins *origins, const char *client, const char *host,
+                            const struct refused *refused)
 {
     char *key = entry_key(client, host);
     struct entry *entry;
-    bool is_second;
+    bool is_second = false;
 
     pthread_mutex_lock(&origins->lock);
     entry = touch(origins, key);
-    is_second = is_struck_now(origins, entry);
-    entry->pin.how = REFUSAL_CLOSE;
-    become(entry, PIN_STRUCK);
+    if (!is_same_close(origins, entry, refused)) {
+        is_second = is_struck_now(origins, entry);
+        entry->pin.how = REFUSAL_CLOSE;
+        become(entry, PIN_STRUCK);
+    }
     pthread_mutex_unlock(&origins->lock);
     mem_free(key);
     return is_second;
@@ -294,30 +305,30 @@ static bool is_second_close(struct origins *origins, const char *client, const c
 /* The client has accepted none of our leaves. An alert is plain; a close is worth telling when it comes
  * twice. */
 static enum refused_news refused_by_stranger(struct origins *origins, const char *client, const char *host,
-                                             enum refusal how)
+                                             const struct refused *refused)
 {
-    bool is_plain = how == REFUSAL_ALERT || is_second_close(origins, client, host);
+    bool is_plain = refused->how == REFUSAL_ALERT || is_second_close(origins, client, host, refused);
 
     return is_plain && devices_refused(origins->devices, client) ? REFUSED_UNTRUSTED : REFUSED_NOTED;
 }
 
 enum refused_news origins_refused(struct origins *origins, const char *client, const char *host,
-                                  enum refusal how, unsigned alert, bool may_seal, struct pin *out_pin)
+                                  const struct refused *refused, bool may_seal, struct pin *out_pin)
 {
     struct entry *entry;
     bool is_sealed;
     char *key;
 
-    if (how == REFUSAL_NONE)
+    if (refused->how == REFUSAL_NONE)
         return REFUSED_NOTED;
     if (!devices_trusts(origins->devices, client))
-        return refused_by_stranger(origins, client, host, how);
+        return refused_by_stranger(origins, client, host, refused);
     if (!may_seal)
         return REFUSED_NOTED;
     key = entry_key(client, host);
     pthread_mutex_lock(&origins->lock);
     entry = touch(origins, key);
-    is_sealed = strike(origins, entry, how, alert);
+    is_sealed = strike(origins, entry, refused);
     if (is_sealed)
         *out_pin = entry->pin;
     pthread_mutex_unlock(&origins->lock);

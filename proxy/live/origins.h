@@ -12,13 +12,15 @@
  *        |  60 s, or used  |                            '------- refused, once -------'       |
  *        '-----------------'<------------------------------------ used -----------------------'
  *
- * Only a client that has accepted a leaf of ours counts: one that has not does not trust the CA yet, which is
- * said once, and its first accepted leaf clears what was noted of it. "Used" is the first byte inside TLS: a
- * leaf can be accepted in the handshake and still be refused, since many clients compare pins when the
- * handshake is done. It takes back a close, which may have been a browser that changed its mind, but not an
- * alert, which says "certificate": another app of the same device may be the one that pins. A refused probe
- * seals for the same time again, not for longer: a probe costs the client one connection an hour, while a
- * growing time would go on hiding a host long after the app has stopped pinning it.
+ * Closes of connections that were open at the same time are one refusal: a browser drops all that it has when
+ * it takes the network for another one. Only a client that has accepted a leaf of ours counts: one that has
+ * not does not trust the CA yet, which is said once, and its first accepted leaf clears what was noted of it.
+ * "Used" is the first byte inside TLS: a leaf can be accepted in the handshake and still be refused, since
+ * many clients compare pins when the handshake is done. It takes back a close, which may have been a browser
+ * that changed its mind, but not an alert, which says "certificate": another app of the same device may be
+ * the one that pins. A refused probe seals for the same time again, not for longer: a probe costs the client
+ * one connection an hour, while a growing time would go on hiding a host long after the app has stopped
+ * pinning it.
  *
  * Any thread; one short lock, taken a few times a connection. Bounded: the longest unused are forgotten.
  * Times by clock_mono_us(). */
@@ -96,10 +98,16 @@ enum refused_news {
     REFUSED_SEALED,    /* from now on the host is sealed for this client; *out_pin says why */
 };
 
-/* An end that refusal_of_end took for a refusal (REFUSAL_NONE is noted as nothing). may_seal: nobody has said
- * --open or --no-auto-seal. */
+/* The end of one connection. */
+struct refused {
+    enum refusal how; /* what refusal_of_end took it for; REFUSAL_NONE is noted as nothing */
+    unsigned alert;   /* 0: none */
+    uint64_t leaf_us; /* when our certificate was sent */
+};
+
+/* may_seal: nobody has said --open or --no-auto-seal. */
 enum refused_news origins_refused(struct origins *origins, const char *client, const char *host,
-                                  enum refusal how, unsigned alert, bool may_seal, struct pin *out_pin);
+                                  const struct refused *refused, bool may_seal, struct pin *out_pin);
 /* A handshake with one of our leaves is done: the client trusts the CA. Tells devices, too. */
 void origins_accepted(struct origins *origins, const char *client);
 /* The first byte inside TLS came. */

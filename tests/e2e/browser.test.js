@@ -21,6 +21,8 @@ function missing(programs) {
   return programs.some((name) => folders.some((dir) => fs.existsSync(path.join(dir, name)))) ? false : `no ${programs[0]} here`;
 }
 
+const SEEN_MS = 120000;
+
 // In a container there is no sandbox, and nowhere a screen.
 const BROWSERS = [
   { name: 'chromium', program: chromium.CHROMIUM, missing: chromium.missing, args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'] },
@@ -53,7 +55,15 @@ async function startBrowser(t, { program, args }, { page = '/', more = [] } = {}
   return it;
 }
 
-const seen = (it) => Promise.race([it.seen, it.ended.then(() => assert.fail(`it ended: ${it.out}${it.err}`))]);
+async function seen(it) {
+  let timer;
+  const late = new Promise((resolve, reject) => { timer = setTimeout(() => reject(new Error(`its page did not come: ${it.out}${it.err}`)), SEEN_MS); });
+  try {
+    return await Promise.race([it.seen, late, it.ended.then(() => assert.fail(`it ended: ${it.out}${it.err}`))]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
 
 // The processes that have the word in their command lines.
 function processes(word) {

@@ -162,6 +162,18 @@ test('a browser that changes its mind is not taken for one that pins', async (t)
   assert.deepEqual(await s.events('sealed'), []);
 });
 
+test('a browser that drops all its connections at once has refused nothing twice', async (t) => {
+  const s = await scene(t);
+  const ca = fs.readFileSync(s.weir.ca);
+  const open = async () => secure(await tunnel(t, s.weir, s.origin.port, BANK), { servername: BANK, ca });
+  const unused = [await open(), await open(), await open()];
+  for (const one of unused) one.cut();
+  for (const one of unused) await one.end;
+  assert.deepEqual((await s.curl(BANK, '127.0.0.1')).stdout, BODY);
+  await s.weir.waitFor("select 1 from exchange where method = 'GET' and state = 1");
+  assert.deepEqual(await s.events('sealed'), []);
+});
+
 test('a client that never trusted the CA is told so once, and nothing is sealed', async (t) => {
   const s = await scene(t);
   for (let i = 0; i < 4; i++) assert.equal((await s.curl(BANK, '127.0.0.2', '--cacert', s.originCa.caFile)).code, NOT_TRUSTED);

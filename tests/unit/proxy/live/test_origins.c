@@ -148,12 +148,21 @@ static void the_longest_unused_choice_goes_first(void **state)
 
 static enum refused_news alerted(struct fixture *f, const char *client, const char *host)
 {
-    return origins_refused(f->origins, client, host, REFUSAL_ALERT, 46, true, &f->pin);
+    return origins_refused(f->origins, client, host, &(struct refused){ REFUSAL_ALERT, 46, now_us }, true,
+                           &f->pin);
+}
+
+/* A connection that began at leaf_us and ends now. */
+static enum refused_news closed_of(struct fixture *f, const char *client, const char *host, uint64_t leaf_us)
+{
+    return origins_refused(f->origins, client, host, &(struct refused){ REFUSAL_CLOSE, 0, leaf_us }, true,
+                           &f->pin);
 }
 
 static enum refused_news closed(struct fixture *f, const char *client, const char *host)
 {
-    return origins_refused(f->origins, client, host, REFUSAL_CLOSE, 0, true, &f->pin);
+    now_us++;
+    return closed_of(f, client, host, now_us);
 }
 
 static bool is_sealed(struct fixture *f, const char *client, const char *host)
@@ -244,14 +253,32 @@ static void closes_count_like_alerts_and_an_alert_is_the_better_reason(void **st
     assert_int_equal(f->pin.alert, 46);
 }
 
+static void closes_of_connections_that_were_open_together_are_one(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t begun_us = now_us;
+
+    assert_int_equal(closed_of(f, PHONE, BANK, begun_us), REFUSED_NOTED);
+    assert_int_equal(closed_of(f, PHONE, BANK, begun_us), REFUSED_NOTED); /* of a stranger, too */
+    origins_accepted(f->origins, PHONE);
+    now_us += SECOND_US;
+    assert_int_equal(closed_of(f, PHONE, BANK, begun_us), REFUSED_NOTED);
+    now_us += SECOND_US;
+    assert_int_equal(closed_of(f, PHONE, BANK, begun_us + 500000), REFUSED_NOTED);
+    assert_int_equal(closed_of(f, PHONE, BANK, begun_us + SECOND_US + 1), REFUSED_SEALED);
+    assert_int_equal(closed_of(f, PHONE, "b.test", begun_us), REFUSED_NOTED);
+    assert_int_equal(alerted(f, PHONE, "b.test"), REFUSED_SEALED); /* it says "certificate" */
+}
+
 static void an_end_that_says_nothing_is_not_noted(void **state)
 {
     struct fixture *f = *state;
 
     origins_accepted(f->origins, PHONE);
     for (int i = 0; i < 3; i++)
-        assert_int_equal(origins_refused(f->origins, PHONE, BANK, REFUSAL_NONE, 0, true, &f->pin),
-                         REFUSED_NOTED);
+        assert_int_equal(
+            origins_refused(f->origins, PHONE, BANK, &(struct refused){ REFUSAL_NONE, 0, 0 }, true, &f->pin),
+            REFUSED_NOTED);
     assert_false(is_sealed(f, PHONE, BANK));
 }
 
@@ -347,11 +374,13 @@ static void nothing_is_learned_where_nothing_may_be_sealed(void **state)
 {
     struct fixture *f = *state;
 
-    assert_int_equal(origins_refused(f->origins, PHONE, BANK, REFUSAL_ALERT, 46, false, &f->pin),
-                     REFUSED_UNTRUSTED); /* is told all the same */
+    assert_int_equal(
+        origins_refused(f->origins, PHONE, BANK, &(struct refused){ REFUSAL_ALERT, 46, 0 }, false, &f->pin),
+        REFUSED_UNTRUSTED); /* is told all the same */
     origins_accepted(f->origins, PHONE);
     for (int i = 0; i < 3; i++)
-        assert_int_equal(origins_refused(f->origins, PHONE, BANK, REFUSAL_ALERT, 46, false, &f->pin),
+        assert_int_equal(origins_refused(f->origins, PHONE, BANK, &(struct refused){ REFUSAL_ALERT, 46, 0 },
+                                         false, &f->pin),
                          REFUSED_NOTED);
     assert_false(is_sealed(f, PHONE, BANK));
 }
@@ -414,11 +443,12 @@ static void *work(void *arg)
         if (!origins_alpn_get(origins, &key, &choice) || strcmp(choice.alpn, "h2") != 0)
             hand->wrong++;
         origins_accepted(origins, client);
-        origins_refused(origins, client, own, REFUSAL_CLOSE, 0, true, &pin);
+        origins_refused(origins, client, own, &(struct refused){ REFUSAL_CLOSE, 0, 0 }, true, &pin);
         origins_used(origins, client, own);
         origins_is_sealed(origins, client, own, &pin);
         origins_seal_is_news(origins, PHONE, own);
-        hand->seals += origins_refused(origins, PHONE, BANK, REFUSAL_ALERT, 46, true, &pin) == REFUSED_SEALED;
+        hand->seals += origins_refused(origins, PHONE, BANK, &(struct refused){ REFUSAL_ALERT, 46, 0 }, true,
+                                       &pin) == REFUSED_SEALED;
     }
     return NULL;
 }
@@ -459,6 +489,7 @@ int main(void)
         TEST(refusals_further_apart_are_each_the_first),
         TEST(refusals_of_other_hosts_and_clients_do_not_add_up),
         TEST(closes_count_like_alerts_and_an_alert_is_the_better_reason),
+        TEST(closes_of_connections_that_were_open_together_are_one),
         TEST(an_end_that_says_nothing_is_not_noted),
         TEST(a_client_that_never_accepted_is_told_once_and_nothing_is_sealed),
         TEST(a_stranger_that_only_closes_is_told_at_the_second_time),
