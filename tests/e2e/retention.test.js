@@ -126,11 +126,14 @@ const READERS = {
   cookies: { args: ['export', 'cookies-tough', '-o', '-', '--secrets', 'keep'], check: (text) => JSON.parse(text).cookies },
 };
 
+// Many more than pass while one export reads: else all that it was to write may be gone before it comes to it.
+const KEPT = 1000;
+
 for (const [name, reader] of Object.entries(READERS)) {
   test(`${name}, while what it reads is taken out, reads whole exchanges only`, async (t) => {
-    const { weir, pass } = await setUp(t, ['--session', 'moving', '--keep-last', '200']);
-    await pass(0, 200);
-    await weir.waitFor('SELECT 1 FROM session WHERE seen >= 200');
+    const { weir, pass } = await setUp(t, ['--session', 'moving', '--keep-last', String(KEPT)]);
+    await pass(0, KEPT);
+    await weir.waitFor(`SELECT 1 FROM session WHERE seen >= ${KEPT}`);
     const { stop } = load(pass);
     for (let i = 0; i < (IS_SANITIZED ? 3 : 15); i++) {
       const { code, stdout, stderr } = await weir.command(reader.args);
